@@ -1,0 +1,30 @@
+# The commands of this project. `make demo` shows what it does, `make test` proves it.
+.PHONY: demo test prepare lint bench install
+
+CARGO ?= cargo
+
+# A leaking program, analysed twice through GDB.
+demo:
+	@tests/prepare demo
+	$(CARGO) build --release --locked
+	target/release/memory-analyzer demo
+
+# Everything, on every CPython found here.
+test: prepare
+	$(CARGO) test --locked
+
+# What the tests need and this machine lacks.
+prepare:
+	@tests/prepare
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+
+# Pause, time and memory at 100k, 1M and 5M objects, beside the predecessor.
+bench:
+	$(CARGO) build --release --locked
+	python3 benches/run.py
+
+install:
+	$(CARGO) install --locked --path .

@@ -1,0 +1,163 @@
+//! The parts of a report put together from a capture: which of them were asked for, and what must be said beside them.
+
+use super::{Diff, Limits, Selection, Since, TargetReport, diff, histogram, references};
+use crate::heap::Capture;
+use crate::notice::Notice;
+
+/// What to compare a capture with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Earlier<'a> {
+    pub(crate) capture: &'a Capture,
+    /// The snapshot it was read from, as the user named it.
+    pub(crate) path: &'a str,
+    /// How the two were matched: see [`Since::paired_by`].
+    pub(crate) paired_by: &'a str,
+}
+
+/// The report of one capture. Notices of the analyses are among the warnings of its collection, and returned to be shown.
+/// Paths of files written are left for whoever writes them.
+pub(crate) fn report(
+    capture: &Capture,
+    selection: &Selection,
+    earlier: Option<Earlier>,
+) -> (TargetReport, Vec<Notice>) {
+    let (totals, types) = histogram(&capture.heap);
+    let (references, mut notices) = references(&capture.heap, &types, selection, Limits::default());
+    let diff = earlier.map(|earlier| {
+        notices.extend(limits_of_comparison(earlier.capture, capture));
+        Diff {
+            since: Since {
+                snapshot: earlier.path.to_owned(),
+                started_at: earlier.capture.collection.started_at.clone(),
+                pid: earlier.capture.target.pid,
+                paired_by: earlier.paired_by.to_owned(),
+            },
+            types: diff(&earlier.capture.heap, &capture.heap),
+        }
+    });
+    let mut collection = capture.collection.clone();
+    collection.warnings.extend(notices.iter().cloned());
+    let report = TargetReport {
+        target: capture.target.clone(),
+        collection: Some(collection),
+        coverage: Some(capture.coverage.clone()),
+        totals: Some(totals),
+        types: Some(types),
+        references: (!selection.is_empty()).then_some(references),
+        diff,
+        threads: (!capture.threads.is_empty()).then(|| capture.threads.clone()),
+        probes: (!capture.probes.is_empty()).then(|| capture.probes.clone()),
+        snapshot: None,
+        error: None,
+    };
+    (report, notices)
+}
+
+/// Why a comparison says less than it seems to.
+fn limits_of_comparison(old: &Capture, new: &Capture) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    for (capture, which) in [(old, "earlier"), (new, "later")] {
+        if capture.coverage.truncated {
+            let text = format!("the {which} of the two captures is incomplete: what it lacks appears as a change");
+            notices.push(Notice::new("diff-of-incomplete", text));
+        }
+    }
+    if old.target.python != new.target.python {
+        let version = |capture: &Capture| {
+            let python = &capture.target.python;
+            let debug = if python.debug { " (debug build)" } else { "" };
+            let threaded = if python.free_threaded { " (free-threaded)" } else { "" };
+            format!("{}{debug}{threaded}", python.version)
+        };
+        let text =
+            format!("the captures are of Python {} and {}: sizes differ without growth", version(old), version(new));
+        notices.push(Notice::new("diff-of-versions", text));
+    }
+    if old.collection.collector != new.collection.collector {
+        let (old, new) = (&old.collection.collector, &new.collection.collector);
+        let text = format!("the captures are by collectors `{old}` and `{new}`, which may not see the same objects");
+        notices.push(Notice::new("diff-of-collectors", text));
+    }
+    notices
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+    use crate::heap::{CollectionFacts, Coverage, TargetFacts, ThreadFacts, sample};
+
+    fn capture(heap: &str) -> Capture {
+        Capture {
+            target: TargetFacts { pid: 7, ..TargetFacts::default() },
+            collection: CollectionFacts {
+                started_at: "2024-01-01T00:00:00Z".into(),
+                warnings: vec![Notice::new("twin-impossible", "no memory")],
+                ..CollectionFacts::default()
+            },
+            coverage: Coverage::default(),
+            heap: sample::heap(heap),
+            probes: Map::new(),
+            threads: Vec::new(),
+        }
+    }
+
+    fn parts(report: &TargetReport) -> Vec<String> {
+        let Value::Object(parts) = json!(report) else { panic!("a report is an object") };
+        parts.keys().cloned().collect()
+    }
+
+    #[test]
+    fn parts_that_were_not_asked_for_are_absent() {
+        let mut capture = capture("a:app.A=8\nroot a module app");
+        let (report_, notices) = report(&capture, &Selection::default(), None);
+        assert_eq!(parts(&report_), ["target", "collection", "coverage", "totals", "types"]);
+        assert_eq!(notices, []);
+        capture.threads.push(ThreadFacts::default());
+        capture.probes.insert("gc".into(), json!(1));
+        let selection = Selection { largest: 3, types: vec![] };
+        let earlier = Earlier { capture: &capture, path: "old.parquet", paired_by: "given" };
+        let (report, _) = report(&capture, &selection, Some(earlier));
+        assert_eq!(
+            parts(&report),
+            ["target", "collection", "coverage", "totals", "types", "references", "diff", "threads", "probes"]
+        );
+        assert_eq!(json!(report.references)[0]["path_to_root"][0]["edge"], "module app");
+        assert_eq!(
+            json!(report.diff),
+            json!({"types": [], "since": {
+                "snapshot": "old.parquet", "started_at": "2024-01-01T00:00:00Z", "pid": 7, "paired_by": "given"
+            }})
+        );
+    }
+
+    #[test]
+    fn what_analyses_found_is_among_the_warnings() {
+        let mut old = capture("a:app.A=8");
+        old.coverage.truncated = true;
+        old.target.python.version = "3.11.7".into();
+        old.collection.collector = "gdb".into();
+        let mut new = capture("a:app.A=8\nb:app.A=8");
+        new.target.python.version = "3.12.1".into();
+        new.target.python.debug = true;
+        new.collection.collector = "reader".into();
+        let selection = Selection { largest: 0, types: vec!["nothing.Alike".into()] };
+        let earlier = Earlier { capture: &old, path: "old.parquet", paired_by: "cmdline" };
+        let (report, notices) = report(&new, &selection, Some(earlier));
+        let texts: Vec<_> = notices.iter().map(|notice| &*notice.text).collect();
+        assert_eq!(
+            texts,
+            [
+                "the heap has no object of type `nothing.Alike`",
+                "the earlier of the two captures is incomplete: what it lacks appears as a change",
+                "the captures are of Python 3.11.7 and 3.12.1 (debug build): sizes differ without growth",
+                "the captures are by collectors `gdb` and `reader`, which may not see the same objects",
+            ]
+        );
+        let warnings = report.collection.map(|collection| collection.warnings).unwrap_or_default();
+        assert_eq!(warnings[0].code, "twin-impossible");
+        assert_eq!(warnings[1..], notices);
+        assert_eq!(report.references, Some(vec![]), "asked for, and none found");
+    }
+}

@@ -1,0 +1,219 @@
+//! How edges are read and written: which of them hold an object, and what a step along one is called in Python.
+//!
+//! An instance keeps its attributes in a dict of its own, and so does a module. That is how CPython does it, not what a
+//! reader asked for: a step through such a dict is written as the attribute it is.
+
+use rustc_hash::FxHashMap;
+
+use crate::heap::{Heap, ObjectId, Root};
+
+/// The edge from an object to the dict of its attributes.
+const DICT: &str = ".__dict__";
+/// The only edge by which a weak reference holds anything.
+const CALLBACK: &str = ".__callback__";
+
+/// Types whose edges do not keep their referents alive. Until CPython 3.10 the first three are named as if they were
+/// built in (`Objects/weakrefobject.c`: `tp_name`); the others are `Lib/weakref.py`.
+const WEAK_TYPES: [&str; 8] = [
+    "weakref.ReferenceType",
+    "weakref.ProxyType",
+    "weakref.CallableProxyType",
+    "builtins.weakref",
+    "builtins.weakproxy",
+    "builtins.weakcallableproxy",
+    "weakref.KeyedRef",
+    "weakref.WeakMethod",
+];
+
+/// The edge from a dict to a key of it.
+const KEY: &str = "key";
+
+const NOBODY: u32 = u32::MAX;
+
+/// The edges of a heap, understood.
+pub(crate) struct Edges<'h> {
+    pub(super) heap: &'h Heap,
+    /// By type: are its edges weak?
+    weak: Vec<bool>,
+    callback: Option<u32>,
+    key: Option<u32>,
+    dict: Option<u32>,
+    /// By row: whose `__dict__` the object is. Of several owners the first.
+    owners: Vec<u32>,
+    modules: FxHashMap<u32, &'h str>,
+}
+
+impl<'h> Edges<'h> {
+    pub(crate) fn new(heap: &'h Heap) -> Edges<'h> {
+        let name = |text: &str| heap.names().iter().position(|name| **name == *text).map(|id| id as u32);
+        let dict = name(DICT);
+        let mut owners = vec![NOBODY; heap.len()];
+        if let (Some(dict), Some(dict_type)) = (dict, heap.type_named("builtins.dict")) {
+            for owner in heap.objects() {
+                for (&name, &referent) in heap.edge_name_ids(owner).iter().zip(heap.referents(owner)) {
+                    let free = owners[referent as usize] == NOBODY;
+                    if name == dict && free && heap.type_of(ObjectId(referent)) == dict_type {
+                        owners[referent as usize] = owner.0;
+                    }
+                }
+            }
+        }
+        let mut modules = FxHashMap::default();
+        for (object, root) in heap.roots() {
+            if let Root::Module { name } = root {
+                // A module under several names (`__main__`) goes by the first in order.
+                let known = modules.entry(object.0).or_insert(name.as_str());
+                *known = (*known).min(name);
+            }
+        }
+        let weak = heap.type_names().iter().map(|name| WEAK_TYPES.contains(&&**name)).collect();
+        Edges { heap, weak, callback: name(CALLBACK), key: name(KEY), dict, owners, modules }
+    }
+
+    /// Are the edges of this object weak, but for the one to its callback?
+    pub(super) fn is_weak(&self, object: ObjectId) -> bool {
+        self.weak[self.heap.type_of(object).index()]
+    }
+
+    /// Does this edge keep its referent alive?
+    pub(super) fn holds(&self, object: ObjectId, position: usize) -> bool {
+        !self.is_weak(object) || self.callback == Some(self.heap.edge_name_ids(object)[position])
+    }
+
+    /// The edge from one object to another that says most: the first that has a name, else the first.
+    pub(super) fn between(&self, from: ObjectId, to: ObjectId) -> Option<usize> {
+        let mut edges = (0..).zip(self.heap.referents(from));
+        let edges = edges.by_ref().filter(|&(position, &row)| row == to.0 && self.holds(from, position));
+        let mut unnamed = None;
+        for (position, _) in edges {
+            if self.heap.edge_name(from, position).is_some() && !self.is_key(from, position) {
+                return Some(position);
+            }
+            unnamed.get_or_insert(position);
+        }
+        unnamed
+    }
+
+    /// Whose `__dict__` this is, if anyone's.
+    pub(super) fn owner(&self, dict: ObjectId) -> Option<ObjectId> {
+        Some(self.owners[dict.index()]).filter(|&owner| owner != NOBODY).map(ObjectId)
+    }
+
+    /// Is this the edge from an object to its `__dict__`?
+    pub(super) fn is_dict(&self, object: ObjectId, position: usize) -> bool {
+        self.dict == Some(self.heap.edge_name_ids(object)[position])
+            && self.owner(ObjectId(self.heap.referents(object)[position])).is_some()
+    }
+
+    /// Is this the edge from a dict to one of its keys?
+    pub(super) fn is_key(&self, object: ObjectId, position: usize) -> bool {
+        self.key == Some(self.heap.edge_name_ids(object)[position])
+    }
+
+    /// The name under which the object is in `sys.modules`.
+    fn module(&self, object: ObjectId) -> Option<&'h str> {
+        self.modules.get(&object.0).copied()
+    }
+
+    /// The step from a module to what it has under `.k`, as a global; `None` for other objects and other steps.
+    pub(super) fn written_as_global(&self, module: ObjectId, step: &str) -> Option<String> {
+        let name = step.strip_prefix('.').filter(|name| is_identifier(name) && step != DICT)?;
+        Some(global(name, self.module(module)?))
+    }
+
+    /// The step along an edge: as in Python, or in terms of the type.
+    pub(super) fn written(&self, object: ObjectId, position: usize) -> String {
+        match self.heap.edge_name(object, position) {
+            Some(name) => name.into_owned(),
+            None => format!("(referent of {})", self.heap.type_name_of(object)),
+        }
+    }
+
+    /// The step from an object to what its `__dict__` has under the edge at `position`: `.k`, or `.__dict__['a b']`.
+    pub(super) fn written_through(&self, dict: ObjectId, position: usize) -> String {
+        match self.heap.edge_name(dict, position) {
+            Some(name) => match identifier(&name) {
+                Some(attribute) => format!(".{attribute}"),
+                None => format!("{DICT}{name}"),
+            },
+            None => self.written(dict, position),
+        }
+    }
+}
+
+/// The `k` of `['k']`, where it could stand after a dot.
+fn identifier(step: &str) -> Option<&str> {
+    step.strip_prefix("['")?.strip_suffix("']").filter(|key| is_identifier(key))
+}
+
+fn is_identifier(text: &str) -> bool {
+    !text.starts_with(char::is_numeric) && !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_')
+}
+
+/// A global as the contract writes it: `KEEP in module __main__`.
+pub(super) fn global(name: &str, module: &str) -> String {
+    format!("{name} in module {module}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heap::sample;
+
+    #[test]
+    fn only_what_python_takes_after_a_dot_is_an_attribute() {
+        for (step, expected) in [
+            ("['k']", Some("k")),
+            ("['_größe2']", Some("_größe2")),
+            ("['2k']", None),
+            ("['a b']", None),
+            ("['']", None),
+            ("[2]", None),
+            (".k", None),
+            ("['k", None),
+            ("['", None),
+        ] {
+            assert_eq!(identifier(step), expected, "{step}");
+        }
+    }
+
+    #[test]
+    fn dicts_know_whose_they_are() {
+        let heap = sample::heap(
+            "o:app.A -> d.__dict__, e.other, t.__dict__
+             p:app.A -> d.__dict__
+             d:builtins.dict -> x['k'], x['a b'], x
+             e:builtins.dict
+             t:builtins.tuple
+             x:app.X",
+        );
+        let edges = Edges::new(&heap);
+        let (o, p, d, e, t) = (ObjectId(0), ObjectId(1), ObjectId(2), ObjectId(3), ObjectId(4));
+        assert_eq!(edges.owner(d), Some(o), "the first of two");
+        assert_eq!((edges.owner(e), edges.owner(t)), (None, None), "by name and type");
+        assert!(edges.is_dict(o, 0) && edges.is_dict(p, 0) && !edges.is_dict(o, 1) && !edges.is_dict(o, 2));
+        let through: Vec<_> = (0..3).map(|position| edges.written_through(d, position)).collect();
+        assert_eq!(through, [".k", ".__dict__['a b']", "(referent of builtins.dict)"]);
+    }
+
+    #[test]
+    fn weak_references_hold_their_callback_alone() {
+        let heap = sample::heap(
+            "r:weakref.ReferenceType -> x, f.__callback__
+             q:builtins.weakref -> x.key
+             l:builtins.list -> x
+             x:app.X
+             f:builtins.function",
+        );
+        let edges = Edges::new(&heap);
+        let (r, q, l, x) = (ObjectId(0), ObjectId(1), ObjectId(2), ObjectId(3));
+        assert_eq!([(r, 0), (r, 1), (q, 0), (l, 0)].map(|(o, i)| edges.holds(o, i)), [false, true, false, true]);
+        assert_eq!((edges.between(r, x), edges.between(l, x)), (None, Some(0)));
+    }
+
+    #[test]
+    fn of_several_edges_the_one_with_a_name_is_told() {
+        let heap = sample::heap("d:builtins.dict -> k, k['k'], k['l']\nk:builtins.str");
+        assert_eq!(Edges::new(&heap).between(ObjectId(0), ObjectId(1)), Some(1));
+    }
+}

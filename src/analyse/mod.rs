@@ -1,0 +1,17 @@
+//! Questions put to a heap: pure functions from a [`crate::heap::Heap`] to parts of the [`Report`], one file per question.
+
+mod build;
+mod diff;
+mod edges;
+mod histogram;
+mod pairing;
+mod paths;
+mod references;
+mod report;
+
+pub(crate) use build::{Earlier, report};
+pub(crate) use diff::diff;
+pub(crate) use histogram::histogram;
+pub(crate) use pairing::{Candidate, pair};
+pub(crate) use references::{Limits, Selection, references};
+pub(crate) use report::*;

@@ -1,0 +1,156 @@
+//! The report as data: exactly the JSON of the contract, which every other format is made from.
+//!
+//! A part that was not asked for is absent. Order is total and stated at each list; nothing downstream sorts.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+use crate::heap::{CollectionFacts, Coverage, TargetFacts, ThreadFacts};
+use crate::units::Address;
+
+/// One run of the program.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) schema: &'static str,
+    pub(crate) schema_version: u32,
+    pub(crate) tool: Tool,
+    /// In the order in which they were asked for.
+    pub(crate) targets: Vec<TargetReport>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Tool {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+}
+
+impl Report {
+    pub(crate) fn new(targets: Vec<TargetReport>) -> Report {
+        let tool = Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
+        Report { schema: "memory-analyzer/report", schema_version: 1, tool, targets }
+    }
+}
+
+/// What is reported of one process; after a failure only `target` and `error`.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct TargetReport {
+    pub(crate) target: TargetFacts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) collection: Option<CollectionFacts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) coverage: Option<Coverage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) totals: Option<Totals>,
+    /// By bytes descending, then type ascending; all types, whatever a format shows of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) types: Option<Vec<TypeRow>>,
+    /// In the order of `types` for the N largest, then the types named, as asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) references: Option<Vec<References>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) diff: Option<Diff>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) threads: Option<Vec<ThreadFacts>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) probes: Option<Map<String, Value>>,
+    /// The snapshot written or read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) snapshot: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<ErrorReport>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
+pub(crate) struct Totals {
+    pub(crate) objects: u64,
+    pub(crate) bytes: u64,
+    pub(crate) types: u64,
+}
+
+/// One line of the histogram.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct TypeRow {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) count: u64,
+    pub(crate) bytes: u64,
+    pub(crate) max_bytes: u64,
+    /// The largest object of the type; of equals the one at the lowest address.
+    pub(crate) max_address: Address,
+}
+
+/// An object and its surroundings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct References {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) address: Address,
+    pub(crate) bytes: u64,
+    /// In the order of its type, as far as the limit; `referent_count` says how many there are.
+    pub(crate) referents: Vec<Step>,
+    pub(crate) referent_count: u64,
+    /// By ascending address, as far as the limit; `referrer_count` says how many there are.
+    pub(crate) referrers: Vec<Step>,
+    pub(crate) referrer_count: u64,
+    /// From what a root holds to the object; empty when no root leads to it.
+    pub(crate) path_to_root: Vec<Step>,
+    /// Pictures written.
+    pub(crate) files: Vec<String>,
+}
+
+/// An object together with the edge that leads to it (of a referrer: the edge from it).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Step {
+    pub(crate) address: Address,
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) edge: String,
+}
+
+/// What changed since an earlier snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Diff {
+    pub(crate) since: Since,
+    /// By bytes_delta descending, then type ascending; types without a change are left out.
+    pub(crate) types: Vec<TypeDelta>,
+}
+
+/// The earlier snapshot and how it was matched with this process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Since {
+    pub(crate) snapshot: String,
+    pub(crate) started_at: String,
+    pub(crate) pid: i32,
+    /// `pid-and-start-time`, `cmdline` or `given` (the user named both).
+    pub(crate) paired_by: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct TypeDelta {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) count: u64,
+    pub(crate) count_delta: i64,
+    pub(crate) bytes: u64,
+    pub(crate) bytes_delta: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct ErrorReport {
+    pub(crate) kind: &'static str,
+    pub(crate) exit_code: u8,
+    pub(crate) text: String,
+    pub(crate) hints: Vec<String>,
+}
+
+impl From<&Error> for ErrorReport {
+    fn from(error: &Error) -> ErrorReport {
+        ErrorReport {
+            kind: error.kind.name(),
+            exit_code: error.kind.exit_code(),
+            text: error.text.clone(),
+            hints: error.hints.clone(),
+        }
+    }
+}

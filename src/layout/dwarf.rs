@@ -1,0 +1,277 @@
+//! Offsets from debug information: the structs we want, looked up in a file's DWARF (versions 2 to 5).
+//!
+//! Walks the units and stops as soon as all are found, which is early: every file of CPython's core includes them. The
+//! file is hostile input: offsets out of range are errors of the reader, chains of types and nesting are bounded.
+
+use std::collections::BTreeMap;
+
+use gimli::{
+    Abbreviations, AttributeValue, DebugAbbrev, DebugInfo, DebugInfoOffset, DebugLineStr, DebugStr, DebugStrOffsets,
+    DebugStrOffsetsBase, DebuggingInformationEntry, EndianSlice, LittleEndian, UnitHeader, UnitOffset,
+};
+
+use super::names::{FIELDS, Structure};
+use super::{MAX_OFFSET, Offsets};
+use crate::target::elf::Elf;
+
+/// `typedef`s and qualifiers around a type.
+const MAX_TYPE_CHAIN: usize = 16;
+/// Unnamed structs and unions within each other, whose members count as the outer one's.
+const MAX_ANONYMOUS: usize = 4;
+
+type Slice<'a> = EndianSlice<'a, LittleEndian>;
+type Entry<'a> = DebuggingInformationEntry<Slice<'a>>;
+
+/// The sections that names and types are in.
+struct Dwarf<'a> {
+    info: DebugInfo<Slice<'a>>,
+    abbreviations: DebugAbbrev<Slice<'a>>,
+    strings: DebugStr<Slice<'a>>,
+    line_strings: DebugLineStr<Slice<'a>>,
+    string_offsets: DebugStrOffsets<Slice<'a>>,
+}
+
+/// A unit, opened.
+struct Unit<'a> {
+    header: UnitHeader<Slice<'a>>,
+    abbreviations: Abbreviations,
+    strings_base: usize,
+}
+
+/// A member of a struct: where it is in it, and the entry of its type.
+struct Member {
+    offset: u64,
+    kind: Place,
+}
+
+/// An entry: where its unit begins, and where in the unit it is.
+#[derive(Clone, Copy)]
+struct Place {
+    unit: usize,
+    entry: usize,
+}
+
+/// The offsets of `wanted` that the debug information of `elf` has; the error says what is missing.
+pub(super) fn offsets(elf: &Elf, wanted: &[Structure]) -> Result<Offsets, String> {
+    let info = elf.section_data(".debug_info").ok_or("it has no debug information")?;
+    let section = |name| elf.section_data(name).unwrap_or_default();
+    let (abbreviations, strings) = (section(".debug_abbrev"), section(".debug_str"));
+    let (line_strings, string_offsets) = (section(".debug_line_str"), section(".debug_str_offsets"));
+    let slice = |bytes| EndianSlice::new(bytes, LittleEndian);
+    let dwarf = Dwarf {
+        info: DebugInfo::from(slice(&info)),
+        abbreviations: DebugAbbrev::from(slice(&abbreviations)),
+        strings: DebugStr::from(slice(&strings)),
+        line_strings: DebugLineStr::from(slice(&line_strings)),
+        string_offsets: DebugStrOffsets::from(slice(&string_offsets)),
+    };
+    let mut missing = wanted.to_vec();
+    let mut offsets = Offsets::new();
+    dwarf.search(&mut missing, &mut offsets).map_err(|error| format!("its debug information is damaged: {error}"))?;
+    match missing.first() {
+        None => Ok(offsets),
+        Some(structure) => Err(format!("its debug information has no `struct {}`", structure.tag())),
+    }
+}
+
+impl<'a> Dwarf<'a> {
+    fn search(&self, missing: &mut Vec<Structure>, offsets: &mut Offsets) -> gimli::Result<()> {
+        let mut units = self.info.units();
+        while let Some(header) = units.next()? {
+            let unit = self.open(header)?;
+            let mut entries = unit.header.entries(&unit.abbreviations);
+            // To the unit's own entry, then to the first below it.
+            if !entries.next_entry()? || !entries.next_entry()? {
+                continue;
+            }
+            while let Some(entry) = entries.current() {
+                if let Some(at) = self.wanted(&unit, entry, missing) {
+                    let place = Place { unit: unit.start(), entry: entry.offset().0 };
+                    if self.measure(place, missing[at], offsets)? {
+                        missing.swap_remove(at);
+                        if missing.is_empty() {
+                            return Ok(());
+                        }
+                    }
+                }
+                entries.next_sibling()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&self, header: UnitHeader<Slice<'a>>) -> gimli::Result<Unit<'a>> {
+        let abbreviations = header.abbreviations(&self.abbreviations)?;
+        let mut unit = Unit { header, abbreviations, strings_base: 0 };
+        let root = unit.header.entry(&unit.abbreviations, unit.header.root_offset())?;
+        if let Some(AttributeValue::DebugStrOffsetsBase(base)) = root.attr_value(gimli::DW_AT_str_offsets_base) {
+            unit.strings_base = base.0;
+        }
+        Ok(unit)
+    }
+
+    fn unit_at(&self, start: usize) -> gimli::Result<Unit<'a>> {
+        self.open(self.info.header_from_offset(DebugInfoOffset(start))?)
+    }
+
+    /// The unit that has the entry at `offset` of the section, and where in the unit that is.
+    fn unit_of(&self, offset: usize) -> gimli::Result<Option<Place>> {
+        let mut units = self.info.units();
+        while let Some(header) = units.next()? {
+            let start = start_of(&header);
+            if (start..start.saturating_add(header.length_including_self())).contains(&offset) {
+                return Ok(Some(Place { unit: start, entry: offset - start }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Which of `missing` this entry defines.
+    fn wanted(&self, unit: &Unit<'a>, entry: &Entry<'a>, missing: &[Structure]) -> Option<usize> {
+        if entry.tag() != gimli::DW_TAG_structure_type || entry.has_attr(gimli::DW_AT_declaration) {
+            return None;
+        }
+        let name = self.name(unit, entry)?;
+        missing.iter().position(|structure| structure.tag().as_bytes() == name)
+    }
+
+    fn name(&self, unit: &Unit<'a>, entry: &Entry<'a>) -> Option<&'a [u8]> {
+        let string = match entry.attr_value(gimli::DW_AT_name)? {
+            AttributeValue::String(string) => string,
+            AttributeValue::DebugStrRef(offset) => self.strings.get_str(offset).ok()?,
+            AttributeValue::DebugLineStrRef(offset) => self.line_strings.get_str(offset).ok()?,
+            AttributeValue::DebugStrOffsetsIndex(index) => {
+                let base = DebugStrOffsetsBase(unit.strings_base);
+                let offset = self.string_offsets.get_str_offset(unit.header.format(), base, index).ok()?;
+                self.strings.get_str(offset).ok()?
+            }
+            _ => return None,
+        };
+        Some(string.slice())
+    }
+
+    /// Adds the fields of the struct at `place` to `offsets`, if it is CPython's: says whether.
+    fn measure(&self, place: Place, structure: Structure, offsets: &mut Offsets) -> gimli::Result<bool> {
+        let mut found = BTreeMap::new();
+        for field in FIELDS.iter().filter(|field| field.structure == structure) {
+            for path in field.paths {
+                let Some(member) = self.follow(place, path)? else { continue };
+                let value = if field.size { self.size(member.kind)? } else { Some(member.offset) };
+                if let Some(value) = value.filter(|&value| value < MAX_OFFSET) {
+                    found.insert(field.name, value);
+                    break;
+                }
+            }
+        }
+        let ours = structure.marks().iter().all(|mark| found.contains_key(mark));
+        if ours {
+            offsets.extend(found);
+        }
+        Ok(ours)
+    }
+
+    /// The member that a path like `ceval.gil` leads to.
+    fn follow(&self, place: Place, path: &str) -> gimli::Result<Option<Member>> {
+        let mut member = Member { offset: 0, kind: place };
+        for name in path.split('.') {
+            let Some(structure) = self.strip(member.kind)? else { return Ok(None) };
+            let Some(next) = self.member(structure, name, MAX_ANONYMOUS)? else { return Ok(None) };
+            member = Member { offset: member.offset.saturating_add(next.offset), kind: next.kind };
+        }
+        Ok(Some(member))
+    }
+
+    fn member(&self, structure: Place, name: &str, depth: usize) -> gimli::Result<Option<Member>> {
+        let unit = self.unit_at(structure.unit)?;
+        let mut entries = unit.header.entries_at_offset(&unit.abbreviations, UnitOffset(structure.entry))?;
+        if !entries.next_entry()? || !entries.current().is_some_and(|entry| entry.has_children()) {
+            return Ok(None);
+        }
+        entries.next_entry()?;
+        while let Some(entry) = entries.current() {
+            if entry.tag() == gimli::DW_TAG_member
+                && let Some(kind) = self.kind(&unit, entry)?
+            {
+                let member = Member { offset: location(entry), kind };
+                match self.name(&unit, entry) {
+                    Some(own) if own == name.as_bytes() => return Ok(Some(member)),
+                    None if depth > 0 => {
+                        let inner = self.strip(kind)?.map(|inner| self.member(inner, name, depth - 1)).transpose()?;
+                        if let Some(inner) = inner.flatten() {
+                            let offset = member.offset.saturating_add(inner.offset);
+                            return Ok(Some(Member { offset, kind: inner.kind }));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            entries.next_sibling()?;
+        }
+        Ok(None)
+    }
+
+    /// The entry of the type of `entry`.
+    fn kind(&self, unit: &Unit<'a>, entry: &Entry<'a>) -> gimli::Result<Option<Place>> {
+        match entry.attr_value(gimli::DW_AT_type) {
+            Some(AttributeValue::UnitRef(UnitOffset(entry))) => Ok(Some(Place { unit: unit.start(), entry })),
+            // Into another unit: what `dwz` leaves behind.
+            Some(AttributeValue::DebugInfoRef(offset)) => self.unit_of(offset.0),
+            _ => Ok(None),
+        }
+    }
+
+    /// The struct or union behind `typedef`s and qualifiers; of anything else nothing.
+    fn strip(&self, mut place: Place) -> gimli::Result<Option<Place>> {
+        for _ in 0..MAX_TYPE_CHAIN {
+            let unit = self.unit_at(place.unit)?;
+            let entry = unit.header.entry(&unit.abbreviations, UnitOffset(place.entry))?;
+            match entry.tag() {
+                gimli::DW_TAG_structure_type | gimli::DW_TAG_union_type => return Ok(Some(place)),
+                gimli::DW_TAG_typedef
+                | gimli::DW_TAG_const_type
+                | gimli::DW_TAG_volatile_type
+                | gimli::DW_TAG_atomic_type => match self.kind(&unit, &entry)? {
+                    Some(next) => place = next,
+                    None => return Ok(None),
+                },
+                _ => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The size in bytes of a struct or union type.
+    fn size(&self, kind: Place) -> gimli::Result<Option<u64>> {
+        let Some(place) = self.strip(kind)? else { return Ok(None) };
+        let unit = self.unit_at(place.unit)?;
+        let entry = unit.header.entry(&unit.abbreviations, UnitOffset(place.entry))?;
+        Ok(entry.attr_value(gimli::DW_AT_byte_size).and_then(|value| value.udata_value()))
+    }
+}
+
+impl Unit<'_> {
+    fn start(&self) -> usize {
+        start_of(&self.header)
+    }
+}
+
+/// Where a unit of `.debug_info` begins in it.
+fn start_of(header: &UnitHeader<Slice<'_>>) -> usize {
+    header.debug_info_offset().map_or(0, |offset| offset.0)
+}
+
+/// Where a member is in its struct: a constant, or in DWARF 2 an expression that adds one. A union's members have none.
+fn location(entry: &Entry<'_>) -> u64 {
+    match entry.attr_value(gimli::DW_AT_data_member_location) {
+        Some(AttributeValue::Exprloc(expression)) => {
+            let mut bytes = expression.0;
+            match gimli::Reader::read_u8(&mut bytes) {
+                Ok(code) if code == gimli::DW_OP_plus_uconst.0 => gimli::Reader::read_uleb128(&mut bytes),
+                _ => Ok(MAX_OFFSET),
+            }
+            .unwrap_or(MAX_OFFSET)
+        }
+        Some(value) => value.udata_value().unwrap_or(MAX_OFFSET),
+        None => 0,
+    }
+}

@@ -1,0 +1,202 @@
+//! Offsets from the tables that come with the program: `config/layouts/*.toml`, made by [`super::generate()`].
+//!
+//! A table fits builds of its minor version and flavour, more or less: which one is right is for [`super::check`] to
+//! say.
+
+use super::Offsets;
+use super::names::known;
+use crate::target::python::Interpreter;
+use crate::target::version::Version;
+
+macro_rules! tables {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../config/layouts/", $name, ".toml")))),*]
+    };
+}
+
+/// The name and text of each.
+const TABLES: &[(&str, &str)] = tables![
+    "cpython-3.6.15-release",
+    "cpython-3.7.16-release",
+    "cpython-3.8.18-release",
+    "cpython-3.9.18-release",
+    "cpython-3.10.13-release",
+    "cpython-3.11.2-debug",
+    "cpython-3.11.2-release",
+    "cpython-3.11.7-release",
+    "cpython-3.12.1-release",
+    "cpython-3.13.0-release",
+    "cpython-3.13.18-debug",
+    "cpython-3.13.18-release",
+    "cpython-3.14.10-debug",
+    "cpython-3.14.10-release",
+    "cpython-3.15.2-debug",
+    "cpython-3.15.2-release",
+];
+
+/// Which build a table was made of, and what it says.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) name: &'static str,
+    version: Version,
+    debug: bool,
+    free_threaded: bool,
+    machine: u16,
+    build_id: Option<String>,
+    pub(super) offsets: Offsets,
+}
+
+impl Table {
+    /// Whether it was made of this very build.
+    pub(super) fn is_of(&self, interpreter: &Interpreter) -> bool {
+        self.build_id.is_some() && self.build_id == interpreter.image.build_id
+    }
+}
+
+/// The tables for an interpreter like this one, the closest first: of the same build, of the same version, of one near
+/// it. None before the first release candidate: until then structs change from one build to the next.
+pub(super) fn fitting(interpreter: &Interpreter) -> Vec<Table> {
+    let version = interpreter.version;
+    let mut tables: Vec<Table> = TABLES.iter().filter_map(|(name, text)| parse(name, text)).collect();
+    tables.retain(|table| {
+        version.is_frozen()
+            && (table.version.major, table.version.minor) == (version.major, version.minor)
+            && (table.debug, table.free_threaded) == (interpreter.debug, interpreter.free_threaded)
+            && table.machine == interpreter.image.elf.machine().0
+    });
+    tables.sort_by_key(|table| (!table.is_of(interpreter), table.version.micro.abs_diff(version.micro), table.name));
+    tables
+}
+
+fn parse(name: &'static str, text: &str) -> Option<Table> {
+    let toml: toml::Table = text.parse().ok()?;
+    let flag = |key| toml.get(key).and_then(toml::Value::as_bool);
+    let mut offsets = Offsets::new();
+    for (structure, fields) in toml.iter().filter_map(|(key, value)| Some((key, value.as_table()?))) {
+        for (field, value) in fields {
+            offsets.insert(known(&format!("{structure}.{field}"))?, value.as_integer()?.try_into().ok()?);
+        }
+    }
+    Some(Table {
+        name,
+        version: Version::parse(toml.get("version")?.as_str()?)?,
+        debug: flag("debug")?,
+        free_threaded: flag("free_threaded")?,
+        machine: toml.get("machine")?.as_integer()?.try_into().ok()?,
+        build_id: toml.get("build_id").and_then(|id| id.as_str()).map(str::to_owned),
+        offsets,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_is_whole() {
+        for (name, text) in TABLES {
+            let table = parse(name, text).unwrap_or_else(|| panic!("{name} does not parse"));
+            let flavour = if table.debug { "debug" } else { "release" };
+            assert_eq!(*name, format!("cpython-{}-{flavour}", table.version));
+            for needed in [
+                "interp.next",
+                "interp.threads_head",
+                "tstate.prev",
+                "tstate.next",
+                "tstate.interp",
+                "tstate.thread_id",
+            ] {
+                assert!(table.offsets.contains_key(needed), "{name} has no {needed}");
+            }
+        }
+    }
+
+    /// Measured by hand on stock x86-64 builds when the twin was tried out.
+    #[test]
+    fn tables_agree_with_what_was_measured() {
+        fn check(table: &str, expected: &[(&str, u64)]) {
+            let name = format!("cpython-{table}-release");
+            let (name, text) = TABLES.iter().find(|(known, _)| *known == name).expect("there is such a table");
+            let table = parse(name, text).expect("it parses");
+            for (field, offset) in expected {
+                assert_eq!(table.offsets.get(field), Some(offset), "{name}: {field}");
+            }
+            if table.version.at_least(3, 7) {
+                let gil = [("gil.last_holder", 8), ("gil.locked", 16), ("gil.cond", 0x20), ("gil.mutex", 0x50)];
+                let switch = [("gil.switch_cond", 0x78), ("gil.switch_mutex", 0xa8)];
+                let sizes = [("gil.cond.size", 48), ("gil.switch_cond.size", 48)];
+                let more_sizes = [("gil.mutex.size", 40), ("gil.switch_mutex.size", 40)];
+                for (field, offset) in gil.iter().chain(&switch).chain(&sizes).chain(&more_sizes) {
+                    assert_eq!(table.offsets.get(field), Some(offset), "{name}: {field}");
+                }
+            }
+        }
+        check(
+            "3.7.16",
+            &[
+                ("runtime.gil", 0x4f0),
+                ("runtime.tstate_current", 0x5c8),
+                ("tstate.thread_id", 0xb0),
+                ("runtime.gil_drop_request", 0x2cc),
+                ("runtime.main_thread", 0x2d0),
+                ("runtime.gc_collecting", 632),
+            ],
+        );
+        check(
+            "3.8.18",
+            &[
+                ("runtime.gil", 0x480),
+                ("runtime.tstate_current", 0x558),
+                ("tstate.thread_id", 0xb0),
+                ("runtime.gil_drop_request", 0x254),
+                ("runtime.main_thread", 0x48),
+                ("runtime.gc_collecting", 344 + 200),
+            ],
+        );
+        for (version, drop_request) in [("3.9.18", 0x4c), ("3.10.13", 0x48)] {
+            check(
+                version,
+                &[
+                    ("runtime.gil", 0x160),
+                    ("runtime.tstate_current", 0x238),
+                    ("tstate.thread_id", 0xb0),
+                    ("interp.gil_drop_request", drop_request),
+                    ("runtime.main_thread", 0x48),
+                    ("interp.gc_collecting", 616 + 200),
+                ],
+            );
+        }
+        check(
+            "3.11.7",
+            &[
+                ("runtime.gil", 0x168),
+                ("runtime.tstate_current", 0x240),
+                ("runtime.interpreters_main", 0x28 + 0x8),
+                ("tstate.native_thread_id", 0xa0),
+                ("interp.gil_drop_request", 0x68),
+                ("runtime.main_thread", 0x50),
+                ("interp.gc_collecting", 648 + 200),
+            ],
+        );
+        check(
+            "3.12.1",
+            &[
+                ("interp.gil", 0x180),
+                ("tstate.native_thread_id", 0x90),
+                ("interp.gil_drop_request", 0x174),
+                ("runtime.main_thread", 0x40),
+                ("interp.gc_collecting", 112 + 200),
+            ],
+        );
+        check(
+            "3.13.0",
+            &[
+                ("interp.gil", 0x10),
+                ("tstate.native_thread_id", 0xa0),
+                ("tstate.eval_breaker", 0x18),
+                ("runtime.main_thread", 0x290),
+                ("interp.gc_collecting", 7400 + 200),
+            ],
+        );
+    }
+}

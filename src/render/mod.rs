@@ -1,0 +1,41 @@
+//! Report → text and JSON, and heaps → pictures. Sees data only: opens no file, asks no terminal, prints nothing.
+//!
+//! Text (later HTML and the viewer) is a rendering of one [`document::Document`]; JSON is the report itself. Whatever a
+//! target has named reaches the reader through [`crate::units::printable`], at the place where text is put together.
+
+pub(crate) mod document;
+pub(crate) mod graph;
+mod json;
+pub(crate) mod text;
+mod view;
+
+pub(crate) use json::json;
+
+use crate::analyse::Report;
+
+/// How a report is written as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TextOptions {
+    /// Rows of a table that are shown; what is left out is summed up in one line.
+    pub(crate) top: usize,
+    pub(crate) color: bool,
+    /// Columns of the terminal; `None` shortens nothing.
+    pub(crate) width: Option<usize>,
+    /// Sizes as plain numbers of bytes.
+    pub(crate) exact_bytes: bool,
+}
+
+/// The report as people read it, with a line feed at its end.
+pub(crate) fn text(report: &Report, options: &TextOptions) -> String {
+    let style = text::Style {
+        color: options.color,
+        width: options.width.unwrap_or(usize::MAX),
+        bytes_exact: options.exact_bytes,
+    };
+    text::render(&view::document(report, options.top), style)
+}
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! The columns of a heap into a Parquet file, batch by batch: nothing the size of the heap is made on the way.
+
+use std::io::Write;
+use std::ops::Range;
+
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+
+use crate::heap::{Heap, ObjectId};
+
+/// Rows that readers may take on side by side; also how much is held in memory before it is written.
+const GROUP_ROWS: usize = 1 << 20;
+/// Rows handed to the packer at a time.
+const BATCH_ROWS: usize = 1 << 14;
+
+/// Writes all objects of `heap` by ascending address.
+pub(super) fn rows<W: Write + Send>(heap: &Heap, file: &mut SerializedFileWriter<W>) -> Result<()> {
+    let bytes = |texts: &[Box<str>]| texts.iter().map(|text| ByteArray::from(&**text)).collect::<Vec<_>>();
+    let (types, names) = (bytes(heap.type_names()), bytes(heap.names()));
+    for group in slices(0..heap.len(), GROUP_ROWS) {
+        let mut out = Group { writer: file.next_row_group()?, rows: group };
+        out.column::<Int64Type>(|row| heap.address(row).0 as i64)?;
+        out.column::<ByteArrayType>(|row| types[heap.type_of(row).index()].clone())?;
+        out.column::<Int64Type>(|row| heap.size(row) as i64)?;
+        out.column::<Int32Type>(|row| i32::from(heap.flags(row).0))?;
+        // Unsigned rows are kept in signed fields, bit for bit: so says the logical type.
+        let referents = |row| heap.referents(row);
+        out.list::<Int32Type>(1, referents, |&referent| Some(referent as i32))?;
+        let name = |&name: &u32| (name != 0).then(|| names[name as usize].clone());
+        out.list::<ByteArrayType>(2, |row| heap.edge_name_ids(row), name)?;
+        out.writer.close()?;
+    }
+    Ok(())
+}
+
+/// A row group being written, column after column.
+struct Group<'a, W: Write> {
+    writer: SerializedRowGroupWriter<'a, W>,
+    rows: Range<usize>,
+}
+
+impl<W: Write + Send> Group<'_, W> {
+    /// The next column, one value per row.
+    fn column<T: DataType>(&mut self, value: impl Fn(ObjectId) -> T::T) -> Result<()> {
+        let mut column = self.writer.next_column()?.ok_or_else(no_column)?;
+        let mut values = Vec::with_capacity(BATCH_ROWS);
+        for batch in slices(self.rows.clone(), BATCH_ROWS) {
+            values.clear();
+            values.extend(objects(batch).map(&value));
+            column.typed::<T>().write_batch(&values, None, None)?;
+        }
+        column.close()
+    }
+
+    /// The next column, a list per row; `present` is the definition level of an item that is not null.
+    fn list<'h, T: DataType>(
+        &mut self,
+        present: i16,
+        items: impl Fn(ObjectId) -> &'h [u32],
+        value: impl Fn(&u32) -> Option<T::T>,
+    ) -> Result<()> {
+        let mut column = self.writer.next_column()?.ok_or_else(no_column)?;
+        let (mut values, mut definitions, mut repetitions) = (Vec::new(), Vec::new(), Vec::new());
+        for batch in slices(self.rows.clone(), BATCH_ROWS) {
+            values.clear();
+            definitions.clear();
+            repetitions.clear();
+            for object in objects(batch) {
+                let items = items(object);
+                // 0 starts a row, 1 goes on with it; an empty list is one entry that is not there.
+                repetitions.push(0);
+                if items.is_empty() {
+                    definitions.push(0);
+                    continue;
+                }
+                repetitions.resize(repetitions.len() + items.len() - 1, 1);
+                for item in items {
+                    let value = value(item);
+                    definitions.push(if value.is_some() { present } else { present - 1 });
+                    values.extend(value);
+                }
+            }
+            column.typed::<T>().write_batch(&values, Some(&definitions), Some(&repetitions))?;
+        }
+        column.close()
+    }
+}
+
+/// `range` cut into pieces of at most `length`.
+fn slices(range: Range<usize>, length: usize) -> impl Iterator<Item = Range<usize>> {
+    let end = range.end;
+    range.step_by(length).map(move |start| start..end.min(start + length))
+}
+
+fn objects(rows: Range<usize>) -> impl Iterator<Item = ObjectId> {
+    rows.map(|row| ObjectId(row as u32))
+}
+
+fn no_column() -> ParquetError {
+    ParquetError::General("the schema has fewer columns than are written".to_owned())
+}

@@ -1,0 +1,116 @@
+//! The layout of a snapshot file: its columns, how each is packed, and the facts kept beside them.
+//!
+//! Fixed by the number of the format: whoever changes a name, a type or a meaning here raises [`FORMAT`].
+//! Sources: parquet-format `LogicalTypes.md` (LIST in three levels), `Encodings.md` (DELTA_BINARY_PACKED).
+
+use std::sync::Arc;
+
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::errors::Result;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{DeltaBinaryPackedEncoderOptions, EnabledStatistics, WriterProperties};
+use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::{ColumnPath, TypePtr};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::heap::{Capture, CollectionFacts, Coverage, ObjectId, Root, TargetFacts, ThreadFacts};
+
+/// The number of the format that this program writes, and the newest it reads.
+pub(super) const FORMAT: u64 = 1;
+
+/// Keys of the file's metadata.
+pub(super) const FORMAT_KEY: &str = "memory-analyzer.format";
+pub(super) const TOOL_KEY: &str = "memory-analyzer.tool";
+pub(super) const CAPTURE_KEY: &str = "memory-analyzer.capture";
+/// Length and CRC-32 of the rows, CRC-32 of the capture.
+pub(super) const CHECKSUM_KEY: &str = "memory-analyzer.checksum";
+
+/// Who wrote the file; said when it is too new for whoever reads it.
+pub(super) const TOOL: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
+
+/// One row per object, by ascending address. `referents` are row numbers from 0 through the whole file (DuckDB's
+/// `file_row_number`); `edge_names` runs beside it, null where an edge has no name. Indexes of lists and tuples are not
+/// written down: they are the positions.
+const SCHEMA: &str = "
+    message heap {
+        required int64 address (INTEGER(64, false));
+        required binary type (STRING);
+        required int64 size (INTEGER(64, false));
+        required int32 flags;
+        required group referents (LIST) { repeated group list { required int32 element (INTEGER(32, false)); } }
+        required group edge_names (LIST) { repeated group list { optional binary element (STRING); } }
+    }";
+
+/// DELTA_BINARY_PACKED packs so many values at a time, in so many parts of which each has a bit width of its own.
+const BLOCK_VALUES: usize = 128;
+const BLOCK_PARTS: usize = 4;
+
+/// A file has at most so many objects, and so many references, per byte: of a block there remain at least the smallest
+/// difference and the bit widths, one byte each.
+pub(super) const MAX_VALUES_PER_BYTE: u64 = (BLOCK_VALUES / (1 + BLOCK_PARTS) + 1) as u64;
+
+/// Level 1: higher ones cost more than the few percent they save.
+const ZSTD_LEVEL: i32 = 1;
+
+/// A dictionary that outgrew this is written as plain strings: it would no longer be one.
+const DICTIONARY_BYTES: usize = 4 << 20;
+
+pub(super) fn schema() -> TypePtr {
+    Arc::new(parse_message_type(SCHEMA).expect("the schema is a constant that a test reads"))
+}
+
+/// How the columns are packed. Addresses and referents are not compressed beyond their differences: it saves little, and
+/// so the length of a file says how much can be in it ([`MAX_VALUES_PER_BYTE`]).
+pub(super) fn properties(facts: Vec<KeyValue>) -> Result<WriterProperties> {
+    let column = |path: &[&str]| ColumnPath::new(path.iter().map(|&part| part.to_owned()).collect());
+    let blocks = DeltaBinaryPackedEncoderOptions::try_new(BLOCK_VALUES, BLOCK_PARTS)?;
+    let mut builder = WriterProperties::builder()
+        .set_created_by(TOOL.to_owned())
+        .set_key_value_metadata(Some(facts))
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_offset_index_disabled(true)
+        .set_dictionary_page_size_limit(DICTIONARY_BYTES);
+    for column in [column(&["address"]), column(&["referents", "list", "element"])] {
+        builder = builder
+            .set_column_dictionary_enabled(column.clone(), false)
+            .set_column_encoding(column.clone(), Encoding::DELTA_BINARY_PACKED)
+            .set_column_delta_binary_packed_encoder_options(column.clone(), blocks)
+            .set_column_compression(column, Compression::UNCOMPRESSED);
+    }
+    Ok(builder.build())
+}
+
+/// What is kept of a [`Capture`] beside the heap's columns, as JSON under [`CAPTURE_KEY`].
+#[derive(Serialize, Deserialize)]
+pub(super) struct Facts {
+    pub(super) target: TargetFacts,
+    pub(super) collection: CollectionFacts,
+    pub(super) coverage: Coverage,
+    pub(super) threads: Vec<ThreadFacts>,
+    pub(super) roots: Vec<RootFact>,
+    pub(super) probes: Map<String, Value>,
+}
+
+/// One root: the row of the object and why it lives.
+#[derive(Serialize, Deserialize)]
+pub(super) struct RootFact {
+    pub(super) row: u32,
+    #[serde(flatten)]
+    pub(super) root: Root,
+}
+
+impl Facts {
+    pub(super) fn of(capture: &Capture) -> Facts {
+        let root = |(object, root): &(ObjectId, Root)| RootFact { row: object.0, root: root.clone() };
+        Facts {
+            target: capture.target.clone(),
+            collection: capture.collection.clone(),
+            coverage: capture.coverage.clone(),
+            threads: capture.threads.clone(),
+            roots: capture.heap.roots().iter().map(root).collect(),
+            probes: capture.probes.clone(),
+        }
+    }
+}

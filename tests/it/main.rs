@@ -1,0 +1,16 @@
+//! Tests of the program as its users meet it: the binary alone, on real interpreters, through a real GDB.
+//!
+//! Nothing here knows a type of the crate. What is true of a heap the target says itself (tests/programs/oracle.py). What
+//! this machine lacks is printed, never silently left out.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod deaths;
+mod errors;
+mod live;
+mod reports;
+mod stop;
+mod support;
+mod tidy;
+mod twins;
+mod users;

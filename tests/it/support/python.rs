@@ -1,0 +1,124 @@
+//! The interpreters of this machine: those of pyenv and those of the distribution.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::{root, say};
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Python {
+    pub(crate) version: (u32, u32, u32),
+    pub(crate) debug: bool,
+    pub(crate) path: PathBuf,
+}
+
+/// The oldest and the newest minor version which the program has to know.
+const OLDEST: u32 = 6;
+const NEWEST: u32 = 13;
+
+impl Python {
+    pub(crate) fn minor(&self) -> u32 {
+        self.version.1
+    }
+
+    pub(crate) fn is_distribution(&self) -> bool {
+        self.path.starts_with("/usr/bin")
+    }
+
+    /// The folder where `make prepare` puts objgraph and pympler for it.
+    pub(crate) fn site(&self) -> PathBuf {
+        root().join(format!("target/site/3.{}", self.minor()))
+    }
+
+    pub(crate) fn name(&self) -> String {
+        let (major, minor, micro) = self.version;
+        format!("CPython {major}.{minor}.{micro}{} ({})", if self.debug { " debug" } else { "" }, self.path.display())
+    }
+}
+
+/// All of them, oldest first. Which ones and which not is said once.
+pub(crate) fn pythons() -> &'static [Python] {
+    static FOUND: OnceLock<Vec<Python>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let mut found: Vec<Python> = candidates().iter().filter_map(|path| examine(path)).collect();
+        found.sort();
+        for python in &found {
+            say(&format!("found: {}", python.name()));
+        }
+        for minor in OLDEST..=NEWEST {
+            if !found.iter().any(|python| python.minor() == minor) {
+                say(&format!("not found: CPython 3.{minor}"));
+            }
+        }
+        if !found.iter().any(|python| python.debug) {
+            say("not found: a debug build of CPython (Debian: python3-dbg)");
+        }
+        assert!(!found.is_empty(), "no CPython from 3.{OLDEST} on: neither in pyenv nor in /usr/bin");
+        found
+    })
+}
+
+/// The one for tests that need any: the distribution's, else the newest that every table knows.
+pub(crate) fn usual() -> &'static Python {
+    let ordinary = || pythons().iter().filter(|python| !python.debug);
+    let known = || ordinary().filter(|python| python.minor() <= NEWEST);
+    ordinary()
+        .find(|python| python.is_distribution())
+        .or_else(|| known().next_back())
+        .expect("an interpreter without debugging")
+}
+
+/// Checks something on each, goes on after a failure, and tells all failures in the end.
+pub(crate) fn each(which: impl Fn(&Python) -> bool, check: impl Fn(&Python)) {
+    let mut failed = Vec::new();
+    for python in pythons().iter().filter(|python| which(python)) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| check(python))) {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            failed.push(format!("{}: {}", python.name(), text.unwrap_or_default()));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+}
+
+fn candidates() -> BTreeSet<PathBuf> {
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let pyenv = std::env::var_os("PYENV_ROOT").map_or_else(|| home.join(".pyenv"), PathBuf::from);
+    let mut folders = vec![PathBuf::from("/usr/bin")];
+    folders.extend(list(&pyenv.join("versions")).map(|version| version.join("bin")));
+    let files = folders.iter().flat_map(|folder| list(folder)).filter(|path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let minor = name.strip_prefix("python3.").map(|rest| rest.strip_suffix("-dbg").unwrap_or(rest));
+        minor.is_some_and(|minor| minor.parse::<u32>().is_ok_and(|minor| minor >= OLDEST))
+    });
+    files.collect()
+}
+
+fn list(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+fn examine(path: &Path) -> Option<Python> {
+    const QUESTION: &str = "import sys, sysconfig; print(sys.implementation.name, *sys.version_info[:3], \
+                            int(hasattr(sys, 'gettotalrefcount')), sysconfig.get_config_var('Py_GIL_DISABLED') or 0)";
+    let answer = Command::new(path).args(["-I", "-c", QUESTION]).output().ok().filter(|output| output.status.success());
+    let Some(answer) = answer else {
+        say(&format!("not tested: {} does not run", path.display()));
+        return None;
+    };
+    let answer = String::from_utf8(answer.stdout).ok()?;
+    let words: Vec<&str> = answer.split_whitespace().collect();
+    let &["cpython", major, minor, micro, debug, free_threaded] = words.as_slice() else {
+        say(&format!("not tested: {} is not CPython", path.display()));
+        return None;
+    };
+    if free_threaded != "0" {
+        say(&format!("not tested: {} is free-threaded", path.display()));
+        return None;
+    }
+    let version = (major.parse().ok()?, minor.parse().ok()?, micro.parse().ok()?);
+    Some(Python { version, debug: debug == "1", path: path.to_owned() })
+}

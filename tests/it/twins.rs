@@ -1,0 +1,82 @@
+//! Many twins in a row of a target that would notice anything: sums, a pipe, children, signals, a timer.
+
+use serde_json::Value;
+
+use crate::support::{Run, Target, number, process, say, usual};
+
+/// How often each; a longer run by `IT_TWINS=2000 make test`.
+const TWINS: u64 = 200;
+const STOPS: u64 = 50;
+/// More resident memory than before, which its allocators may take.
+const GROWTH: u64 = 8 << 20;
+
+/// The sum which beat.py's workers compute, computed again.
+fn sum(seed: u64, steps: u64) -> u64 {
+    (0..steps).fold(seed, |x, _| x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407))
+}
+
+#[track_caller]
+fn count(report: &Value, name: &str) -> u64 {
+    report[name].as_u64().unwrap_or_else(|| panic!("no {name} in {report}"))
+}
+
+/// All that it counts fits together.
+#[track_caller]
+fn assert_sound(report: &Value) {
+    assert_eq!(count(report, "strange"), 0, "children that ended strangely: {report}");
+    assert_eq!(count(report, "wrong"), 0, "numbers that came out of order: {report}");
+    assert_eq!(count(report, "deaths"), count(report, "children"), "SIGCHLD for each child of its own and no other");
+}
+
+fn many(freeze: &str, times: u64) {
+    let mut target = Target::how(usual(), "beat.py", [""; 0]).parent().now();
+    let first = target.ask("hold");
+    let descriptors = process::descriptors(target.pid);
+    // The first one may bring its allocators to take more; the others may not.
+    let mut resident = 0;
+    for round in 0..times {
+        let before = target.ask("go");
+        let run = Run::analyze(&[target.pid]).args(["--format", "json", "--probe", "heap", "-q", "--max-hold", "10"]);
+        let done = run.args(["--freeze", freeze]).output().exits(0);
+        assert_eq!(done.stderr, "");
+        assert_eq!(done.report()["collection"]["freeze"], freeze);
+        let after = target.ask("hold");
+        assert_sound(&after);
+        for beating in ["alarms", "steps", "received"] {
+            assert!(count(&after, beating) > count(&before, beating), "{beating} stood still in round {round}");
+        }
+        assert_eq!(process::children(target.pid), process::NONE, "in round {round}");
+        target.assert_unharmed();
+        assert_eq!(process::descriptors(target.pid), descriptors, "in round {round}");
+        if round == 0 {
+            resident = process::resident(target.pid);
+        }
+    }
+    let grown = process::resident(target.pid).saturating_sub(resident);
+    assert!(grown <= GROWTH, "it grew by {grown} bytes");
+    target.assert_nothing_mapped();
+
+    let last = target.ask("end");
+    assert_sound(&last);
+    assert!(count(&last, "children") > count(&first, "children"), "{last}");
+    let workers = last["workers"].as_array().unwrap();
+    assert_eq!(workers.len(), 4);
+    for worker in workers {
+        let [seed, steps, value] = [0, 1, 2].map(|part| worker[part].as_u64().unwrap());
+        assert_eq!(value, sum(seed, steps), "the sum of worker {seed} after {steps} steps");
+    }
+    say(&format!(
+        "{times} times --freeze {freeze}: {} steps, {} alarms, {} children",
+        last["steps"], last["alarms"], last["children"]
+    ));
+}
+
+#[test]
+fn two_hundred_twins() {
+    many("twin", number("IT_TWINS", TWINS));
+}
+
+#[test]
+fn fifty_stops() {
+    many("stop", number("IT_STOPS", STOPS));
+}
