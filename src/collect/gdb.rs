@@ -39,8 +39,14 @@ const ORDER: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(2);
 /// Room in the region for the source, which is not composed before the region's descriptor is known.
 const SOURCE_MARGIN: usize = 1024;
-/// A freeze of the target itself finds no thread to use in one of some hundred cases.
-const STOPS: u32 = 8;
+/// A stop of the target itself finds no thread to use in one of some hundred cases, but several times in a row where the
+/// machine has no processor to spare: so long it is tried again.
+const SEARCH: Duration = Duration::from_secs(5);
+/// Between two such stops; of no period that a timer of the target is likely to have.
+const BETWEEN_STOPS: Duration = Duration::from_micros(7_300);
+/// How long a thread of the target itself may take from where it was sent to the first byte. The others run meanwhile, and
+/// giving up sooner would not bring it back sooner.
+const FIRST_BYTE: Duration = Duration::from_secs(30);
 
 /// More than twice what interpreters of 3.6 to 3.13 had ever touched of a stack, after compiling and running the probes on
 /// it (100 KiB); threads can be made with less.
@@ -304,7 +310,8 @@ fn in_target(
     prepared.landing.furnish(&memory, &job.source(Mode::Stop, prepared.write_to)?).map_err(furnish)?;
     let _: Value = session.order(job.preparation(job.pid), ORDER)?;
     let mut sent = None;
-    for _ in 0..STOPS {
+    let search = Instant::now();
+    while sent.is_none() && search.elapsed() < SEARCH {
         let stopped = Instant::now();
         let _: Value = session.order(json!({"do": "attach", "pid": job.pid}), ORDER)?;
         prove_symbols(job, functions, session)?;
@@ -317,10 +324,10 @@ fn in_target(
         }
         let _: Value = session.order(json!({"do": "detach"}), ORDER)?;
         *pause += stopped.elapsed();
-        if sent.is_some() {
-            break;
+        if sent.is_none() {
+            job.step("no thread of the target could be used just then");
+            thread::sleep(BETWEEN_STOPS);
         }
-        thread::sleep(Duration::from_millis(5));
     }
     let Some(candidate) = sent else { return Err(no_safe_point(job)) };
     job.step(&format!("gdb detached; probes are to run in thread {} {}", candidate.tid, candidate.way.describe()));
@@ -337,7 +344,7 @@ fn in_target(
             let received = wire::read(stream, &mut |done, of| job.listener.progress(done, of));
             let _ = finished.send(received);
         });
-        let begun = wait_for_start(&started, SAFE_POINT.min(job.left()));
+        let begun = wait_for_start(&started, FIRST_BYTE.min(job.left()));
         let running = Instant::now();
         if begun {
             *state = VisitState::Running;

@@ -38,7 +38,7 @@ fn many(freeze: &str, times: u64) {
         let before = target.ask("go");
         let run = Run::analyze(&[target.pid]).args(["--format", "json", "--probe", "heap", "-q", "--max-hold", "10"]);
         let done = run.args(["--freeze", freeze]).output().exits(0);
-        assert_eq!(done.stderr, "");
+        assert_eq!(done.stderr, "", "in round {round}");
         assert_eq!(done.report()["collection"]["freeze"], freeze);
         let after = target.ask("hold");
         assert_sound(&after);
