@@ -131,7 +131,7 @@ impl Walk<'_, '_> {
         if kind.kind == Kind::Int {
             return self.digits(object).map_or(0, |(digits, _)| digits);
         }
-        (self.view.pointer(object + self.fields.object_length) as i64).unsigned_abs()
+        self.view.word(object + self.fields.object_length).map_or(0, |length| (length as i64).unsigned_abs())
     }
 
     /// 3.11 has two words in front of the object, for values and for a dict; 3.12 one for either; 3.13 the values inside.
