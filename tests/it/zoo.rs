@@ -27,13 +27,45 @@ struct Truth {
 /// Where a collector may know less than `gc.get_referents`: the type that visits, the type that is visited, and why.
 const LESS: [(&str, &str, &str); 0] = [];
 
-/// Where a collector may know more: the type whose `tp_traverse` does not visit them, the types of what it does not visit,
-/// and why. A name that ends in `*` is a beginning. The type of an object and what code objects and dicts keep is known
-/// otherwise.
-const MORE: [(&str, &[&str], &str); 0] = [];
+/// Where a collector may know more, since it reads what `tp_traverse` does not visit: the type, the types of what it
+/// keeps, and why it does not visit them. A `*` stands for anything. The type of an object, what dicts hold
+/// and what code objects keep is known otherwise.
+const MORE: [(&str, &[&str], &str); 25] = [
+    (
+        "builtins.type",
+        &["*"],
+        "static types are not of the collector; heap types do not visit their names, slots, subclasses",
+    ),
+    ("*Meta", &["*"], "likewise"),
+    ("_ctypes.PyC*", &["*"], "likewise"),
+    ("_ctypes.UnionType", &["*"], "likewise"),
+    ("builtins.module", &["builtins.str"], "its name"),
+    ("builtins.*_descriptor", &["builtins.str"], "name and qualified name"),
+    ("builtins.code", &["builtins.bytes", "builtins.tuple"], "caches"),
+    ("builtins.generator", &["builtins.str", "builtins.code"], "names; the code, in some versions"),
+    ("builtins.coroutine", &["builtins.str", "builtins.code", "builtins.tuple"], "likewise, and where it is from"),
+    ("builtins.async_generator", &["builtins.str", "builtins.code"], "likewise"),
+    ("builtins.range", &["builtins.int"], "not of the collector"),
+    ("builtins.longrange_iterator", &["builtins.int"], "not of the collector"),
+    ("builtins.slice", &["*"], "not of the collector, in old versions"),
+    ("re.*", &["builtins.*", "re.Pattern"], "not of the collector, in old versions"),
+    ("_sre.*", &["builtins.*", "re.Pattern", "_sre.SRE_Pattern"], "not of the collector, in old versions"),
+    ("datetime.*", &["datetime.timezone", "datetime.timedelta", "builtins.str"], "not of the collector"),
+    ("*.Moment", &["datetime.timezone"], "visited by nobody"),
+    ("decimal.*", &["abc.SignalDict", "decimal.SignalDict"], "not of the collector, in old versions"),
+    ("_struct.Struct", &["builtins.bytes"], "its format"),
+    ("_io.*", &["builtins.*", "_io.*"], "buffers and names of codecs"),
+    ("_csv.Dialect", &["builtins.str"], "not of the collector, in old versions"),
+    ("_pickle.*", &["builtins.*", "_pickle.Pdata"], "buffers"),
+    ("zlib.*", &["builtins.bytes", "_thread.lock"], "not of the collector"),
+    ("sqlite3.*", &["builtins.*", "sqlite3.*"], "visited in new versions only"),
+    ("_thread._local", &["builtins.str"], "its key"),
+];
 
 fn fits(name: &str, pattern: &str) -> bool {
-    pattern.strip_suffix('*').map_or(name == pattern, |start| name.starts_with(start))
+    pattern
+        .split_once('*')
+        .map_or(name == pattern, |(start, end)| name.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)))
 }
 
 /// What differs, by type: in how many cases, and the first few of them.

@@ -5,7 +5,8 @@ at an object changes, is there and not in the target.
 
 A JSON object a line: `name` (of the zoo, and by which referents it was reached), `address`, `type`, `kind` (the address
 of the type), `size` (null where `__sizeof__` is written in Python), `referents` (by `gc.get_referents`), and `hidden`,
-what the object refers to without visiting it: keys of dicts, what code objects keep.
+what the object refers to without visiting it: keys of dicts, values which 3.13 keeps in the instance, what code objects
+keep.
 """
 import gc
 import json
@@ -31,7 +32,7 @@ def name_of(kind):
 def hidden_of(thing):
     kind = type(thing)
     if dict in mro_of(kind):
-        return list(map(id, dict.keys(thing)))
+        return list(map(id, dict.keys(thing))) + list(map(id, dict.values(thing)))
     if kind is oracle.CODE:
         return [id(getattr(thing, name)) for name in oracle.KEPT_BY_CODE]
     return []
