@@ -4,12 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
-use std::path::Path;
 
 use serde::Deserialize;
 
 use crate::support::snapshot::{self, Objects};
-use crate::support::{Python, Run, Target, each, python, say};
+use crate::support::{Python, Run, Target, each, pythons, say};
 
 /// What zoo.py says of one of its objects.
 #[derive(Deserialize, Debug)]
@@ -133,16 +132,9 @@ fn compare(truths: &[Truth], objects: &Objects) -> Differences {
     differences
 }
 
-fn truths(path: &Path) -> Vec<Truth> {
-    let text = std::fs::read_to_string(path).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
 /// One interpreter through one collector.
 fn zoo(python: &Python, collector: &str) {
-    let folder = tempfile::tempdir().unwrap();
-    let oracle = folder.path().join("oracle");
-    let target = Target::start(python, "zoo.py", [&oracle]);
+    let target = Target::start(python, "zoo.py", [""; 0]);
     let run = Run::analyze(&[target.pid]).args(["-c", collector, "--format", "json", "-q", "-f", "snapshot"]);
     let done = run.output().exits(0);
     let report = done.report();
@@ -152,7 +144,7 @@ fn zoo(python: &Python, collector: &str) {
     target.assert_unharmed();
     target.assert_nothing_mapped();
 
-    let truths = truths(&oracle);
+    let truths = Vec::<Truth>::deserialize(target.oracle()).unwrap();
     assert!(truths.len() > 4000, "a small zoo: {}", truths.len());
     let differences = compare(&truths, &snapshot::open(&done.dir().join("snapshot")));
     let table = differences.table();
@@ -167,8 +159,10 @@ fn through_gdb() {
 #[test]
 fn by_hand() {
     let Some(path) = std::env::var_os("ZOO_PYTHON") else { return };
-    let python = python::examine(Path::new(&path)).expect("a CPython");
+    let path = std::fs::canonicalize(path).unwrap();
     let collector = std::env::var("ZOO_COLLECTOR").unwrap_or_else(|_| "reader".to_owned());
-    zoo(&python, &collector);
+    let same = |python: &&Python| std::fs::canonicalize(&python.path).is_ok_and(|other| other == path);
+    let python = pythons().iter().find(same).expect("a CPython that is found");
+    zoo(python, &collector);
     say(&format!("the zoo of {} through {collector}: all right", python.name()));
 }

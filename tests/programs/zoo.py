@@ -1,16 +1,13 @@
 """An object of every type there is, in every form, and the truth about each of them.
 
-usage: zoo.py ORACLE
-
-Keeps all of them alive in ZOO by name, writes into the file ORACLE what `gc.get_referents` and `sys.getsizeof` say of
-them and of what they lead to (tests/programs/zoo_oracle.py), then "ready", and waits until standard input ends.
+Keeps all of them alive in ZOO by name, writes what `gc.get_referents` and `sys.getsizeof` say of them and of what they
+lead to (zoo_oracle.py), then "ready", and waits until standard input ends.
 Collections are off: nothing changes any more.
 
 They are made in a thread that has ended: else the frames of tracebacks would lead to those that run.
 """
 import gc
 import os
-import sys
 import threading
 import warnings
 
@@ -47,7 +44,7 @@ def main():
     del builder
     if "young.typed" not in ZOO:
         os._exit(1)  # threading has said why
-    zoo_oracle.tell(ZOO, sys.argv[1])
+    zoo_oracle.tell(ZOO)
     os.write(1, b"ready\n")
     while os.read(0, 100):
         pass

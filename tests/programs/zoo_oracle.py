@@ -3,13 +3,12 @@
 Written by a child made by C's fork(), an exact copy with the same addresses: what the listing makes, and what looking
 at an object changes, is there and not in the target.
 
-A JSON object a line: `name` (of the zoo, and by which referents it was reached), `address`, `type`, `kind` (the address
+A JSON object of each: `name` (of the zoo, and by which referents it was reached), `address`, `type`, `kind` (the address
 of the type), `size` (null where `__sizeof__` is written in Python), `referents` (by `gc.get_referents`), and `hidden`,
 what the object refers to without visiting it: keys of dicts, values which 3.13 keeps in the instance, what code objects
 keep.
 """
 import gc
-import json
 import os
 import sys
 
@@ -72,13 +71,10 @@ def listing(zoo):
     return rows
 
 
-def write(rows, path):
-    with open(path, "w") as file:
-        for name, thing, referents in rows:
-            kind = type(thing)
-            row = {"name": name, "address": id(thing), "type": name_of(kind), "kind": id(kind), "size": size_of(thing),
-                   "referents": list(map(id, referents)), "hidden": hidden_of(thing)}
-            file.write(json.dumps(row) + "\n")
+def said(name, thing, referents):
+    kind = type(thing)
+    return {"name": name, "address": id(thing), "type": name_of(kind), "kind": id(kind), "size": size_of(thing),
+            "referents": list(map(id, referents)), "hidden": hidden_of(thing)}
 
 
 def settle(zoo):
@@ -89,13 +85,14 @@ def settle(zoo):
         "".encode(codec)
 
 
-def tell(zoo, path):
+def tell(zoo):
+    """Writes it all on standard output."""
     settle(zoo)
     child = oracle.FORK()
     if child == 0:
         code = 1
         try:
-            write(listing(zoo), path)
+            oracle.write("oracle", [said(*row) for row in listing(zoo)])
             code = 0
         finally:
             os._exit(code)

@@ -101,8 +101,7 @@ fn list(folder: &Path) -> impl Iterator<Item = PathBuf> {
     std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
-/// Asks a file what it is; none but a CPython that we have to know.
-pub(crate) fn examine(path: &Path) -> Option<Python> {
+fn examine(path: &Path) -> Option<Python> {
     const QUESTION: &str = "import sys, sysconfig; print(sys.implementation.name, *sys.version_info[:3], \
                             int(hasattr(sys, 'gettotalrefcount')), sysconfig.get_config_var('Py_GIL_DISABLED') or 0)";
     let answer = Command::new(path).args(["-I", "-c", QUESTION]).output().ok().filter(|output| output.status.success());
