@@ -6,10 +6,16 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// Something with addresses to read from.
-pub(crate) trait Memory {
+/// Something with addresses to read from, by several threads at once.
+pub(crate) trait Memory: Sync {
     /// Fills `buffer` from `address` on, or fails: never a part of it.
     fn read(&self, address: u64, buffer: &mut [u8]) -> io::Result<()>;
+
+    /// The `length` bytes at `address` where they are at hand: without copying, in one piece. `None` says nothing about whether
+    /// they can be read.
+    fn slice(&self, _address: u64, _length: usize) -> Option<&[u8]> {
+        None
+    }
 
     /// The little-endian word at `address`.
     fn u64(&self, address: u64) -> io::Result<u64> {
