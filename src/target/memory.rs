@@ -6,13 +6,12 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// Something with addresses to read from, by several threads at once.
-pub(crate) trait Memory: Sync {
+/// Something with addresses to read from.
+pub(crate) trait Memory {
     /// Fills `buffer` from `address` on, or fails: never a part of it.
     fn read(&self, address: u64, buffer: &mut [u8]) -> io::Result<()>;
 
-    /// The `length` bytes at `address` where they are at hand: without copying, in one piece. `None` says nothing about whether
-    /// they can be read.
+    /// Bytes that are at hand without copying, all in one piece.
     fn slice(&self, _address: u64, _length: usize) -> Option<&[u8]> {
         None
     }
