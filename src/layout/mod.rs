@@ -239,7 +239,8 @@ mod tests {
             let pid = target.pid();
             let memory = ProcessMemory::open(pid).expect("our child's memory opens");
             let maps = maps::read(pid).expect("our child's mappings are readable");
-            let interpreter = python::find(Source::Process(pid), &maps, &memory).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let interpreter =
+                python::find(Source::Process(pid), &maps, &memory).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(python::looks_like_python(pid), Some(interpreter.version.to_string()), "{name}");
             assert_eq!(interpreter.debug, name.ends_with("-dbg"), "{name}");
             if let Some(minor) = name.strip_prefix("python3.").map(|rest| rest.trim_end_matches("-dbg")) {
@@ -308,7 +309,8 @@ mod tests {
         drop(directory);
         let memory = ProcessMemory::open(target.pid()).expect("our child's memory opens");
         let maps = maps::read(target.pid()).expect("our child's mappings are readable");
-        let interpreter = python::find(Source::Process(target.pid()), &maps, &memory).unwrap_or_else(|error| panic!("{error}"));
+        let interpreter =
+            python::find(Source::Process(target.pid()), &maps, &memory).unwrap_or_else(|error| panic!("{error}"));
         resolve(&interpreter, &[], &memory).unwrap_or_else(|error| panic!("{error}"));
     }
 

@@ -152,12 +152,7 @@ impl Search<'_> {
     }
 
     /// The interpreter that `evidence` speaks for, if one of the file's copies in memory is alive.
-    fn settle(
-        &self,
-        mappings: &[&Mapping],
-        elf: Elf,
-        evidence: &Evidence,
-    ) -> std::result::Result<Interpreter, String> {
+    fn settle(&self, mappings: &[&Mapping], elf: Elf, evidence: &Evidence) -> std::result::Result<Interpreter, String> {
         let biases = biases(&elf, mappings);
         let found = biases.iter().map(|&bias| (bias, examine(&elf, evidence, bias, self.maps, self.memory)));
         match found.reduce(|first, other| if first.1.is_ok() { first } else { other }) {

@@ -127,6 +127,21 @@ fn files_named_must_be_there_before_anything_happens() {
 }
 
 #[test]
+fn a_core_is_a_file_and_its_file_system_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("core"), "").unwrap();
+    let here = environment(folder.path(), &[]);
+    let plan = analyze_plan(&here, "--core core --sysroot .");
+    assert_eq!(plan.collect.core, Some(folder.path().join("core")));
+    assert_eq!(plan.collect.sysroot, Some(folder.path().join(".")));
+    assert!(plan.targets.is_empty());
+    insta::assert_snapshot!(error(&here, "analyze --core none"), @"");
+    insta::assert_snapshot!(error(&here, "analyze --core ."), @"");
+    insta::assert_snapshot!(error(&here, "analyze --core core --sysroot core"), @"");
+    insta::assert_snapshot!(error(&here, "analyze --core core -c gdb"), @"");
+}
+
+#[test]
 fn pictures_of_a_report_go_beside_the_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("out")).unwrap();

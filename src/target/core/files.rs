@@ -72,6 +72,11 @@ impl Core {
         Some((&file.path, file.proven))
     }
 
+    /// Whether the file here at `path` is one of the mapped ones.
+    pub(crate) fn uses(&self, path: &Path) -> bool {
+        self.files.iter().any(|file| file.path == path)
+    }
+
     /// The file given, when it is none of the mapped ones but of the build `id`: a debug file.
     pub(crate) fn description(&self, id: &str) -> Option<&Elf> {
         self.description.as_ref().filter(|elf| elf.build_id().as_deref() == Some(id))

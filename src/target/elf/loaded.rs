@@ -28,7 +28,8 @@ impl Elf {
         let mut content = vec![0; HEAD];
         memory.read(begin.start, &mut content).ok()?;
         let header = raw::header(&content)?;
-        let loads: Vec<Load> = header.segments.iter().filter(|segment| segment.kind == raw::PT_LOAD).map(load).collect();
+        let loads: Vec<Load> =
+            header.segments.iter().filter(|segment| segment.kind == raw::PT_LOAD).map(load).collect();
         let bias = bias_of(&loads, begin.start, 0)?;
         let mut loaded = Loaded { content, sections: Vec::new(), bias, memory };
         for note in header.segments.iter().filter(|segment| segment.kind == raw::PT_NOTE).take(16) {

@@ -4,14 +4,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{MAX_NAME, Interpreter};
+
 use crate::error::{Error, Kind};
 use crate::target::core::Core;
 use crate::target::elf::Elf;
 use crate::target::maps::Mapping;
 use crate::target::memory::Memory;
 use crate::target::read_proc;
-use crate::units::printable;
 
 /// So many files are named in an error.
 const MAX_NAMED: usize = 8;
