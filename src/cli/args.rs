@@ -85,7 +85,7 @@ pub(crate) struct AnalyzeArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["pids", "freeze"])]
     pub(crate) core: Option<PathBuf>,
     /// With --core: the file system that the process had, where its program and libraries are [default: /]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "core")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) sysroot: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) collect: CollectArgs,
@@ -310,8 +310,8 @@ Examples:
 The target feels nothing but the pause for making its twin. Where no twin can be made, the stopped
 target itself is examined, for at most --max-hold seconds, and the report says why.
 
-Of a core file, the program and libraries of the process are looked for under --sysroot, beside the core and in -e; a file
-counts when it begins like the memory that it was mapped to.";
+The program and libraries that the process of a core had mapped are looked for under --sysroot, beside
+the core and in -e; a file counts when it begins like the memory it was mapped to.";
 
 const REPORT_HELP: &str = "\
 Examples:

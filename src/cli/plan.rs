@@ -243,6 +243,10 @@ fn analyze(args: AnalyzeArgs, here: &Environment) -> Result<AnalyzePlan> {
         return Err(Error::new(Kind::Usage, "cannot use `-c gdb` with `--core`: in a core no interpreter can be run")
             .hint("leave `-c` out: a core is read from outside"));
     }
+    if args.core.is_none() && args.sysroot.is_some() {
+        return Err(Error::new(Kind::Usage, "cannot use `--sysroot` without `--core`")
+            .hint("the files of a running process are found by themselves"));
+    }
     let core = args.core.map(|core| existing(here, &core, "the core")).transpose()?;
     let sysroot = args.sysroot.map(|folder| sysroot(here, &folder)).transpose()?;
     Ok(AnalyzePlan {

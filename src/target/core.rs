@@ -5,6 +5,7 @@
 //! itself. Mapped files stand in for read-only pages alone; what the process had written is in the core or nowhere.
 //! Formats: core(5), elf(5), `fs/binfmt_elf.c` of Linux, `gdb/linux-tdep.c`.
 
+mod arguments;
 mod files;
 mod notes;
 mod ranges;
@@ -185,13 +186,22 @@ impl Core {
         self.told.pid.or_else(first).unwrap_or(0)
     }
 
-    /// Cut off by whoever wrote the core; without it the name of the program.
+    /// From its stack; without that, what whoever wrote the core kept of it.
     pub(crate) fn command_line(&self) -> Vec<String> {
+        if let Some(arguments) = self.arguments() {
+            return arguments;
+        }
         match self.told.command_line.as_slice() {
             [] if self.told.name.is_empty() => Vec::new(),
             [] => vec![self.told.name.clone()],
             words => words.to_vec(),
         }
+    }
+
+    fn arguments(&self) -> Option<Vec<String>> {
+        let end = arguments::end(&self.told.auxv)?;
+        let start = find(&self.memory, end)?.start.max(end.saturating_sub(arguments::MAX_DISTANCE));
+        arguments::find(self.slice(start, usize::try_from(end - start).ok()?)?, start, &self.told.auxv)
     }
 
     pub(crate) fn threads(&self) -> &[Thread] {

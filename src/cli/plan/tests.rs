@@ -135,10 +135,23 @@ fn a_core_is_a_file_and_its_file_system_a_folder() {
     assert_eq!(plan.collect.core, Some(folder.path().join("core")));
     assert_eq!(plan.collect.sysroot, Some(folder.path().join(".")));
     assert!(plan.targets.is_empty());
-    insta::assert_snapshot!(error(&here, "analyze --core none"), @"");
-    insta::assert_snapshot!(error(&here, "analyze --core ."), @"");
-    insta::assert_snapshot!(error(&here, "analyze --core core --sysroot core"), @"");
-    insta::assert_snapshot!(error(&here, "analyze --core core -c gdb"), @"");
+    insta::assert_snapshot!(error(&here, "analyze --core none"), @"9 cannot read the core none: No such file or directory (os error 2)");
+    insta::assert_snapshot!(error(&here, "analyze --core ."), @"
+    9 cannot read the core .: it is a folder
+    hint: name one of the files in it
+    ");
+    insta::assert_snapshot!(error(&here, "analyze --core core --sysroot core"), @"
+    9 cannot use `--sysroot core`: no such folder
+    hint: it takes the folder that has the process's usr/, lib/ and so on in it
+    ");
+    insta::assert_snapshot!(error(&here, "analyze --core core -c gdb"), @"
+    2 cannot use `-c gdb` with `--core`: in a core no interpreter can be run
+    hint: leave `-c` out: a core is read from outside
+    ");
+    insta::assert_snapshot!(error(&here, "analyze 1 --sysroot ."), @"
+    2 cannot use `--sysroot` without `--core`
+    hint: the files of a running process are found by themselves
+    ");
 }
 
 #[test]

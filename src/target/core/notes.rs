@@ -16,6 +16,8 @@ const AT_ENTRY: u64 = 9;
 /// More than `kernel.threads-max` allows anywhere; `vm.max_map_count` is 65530 unless raised.
 const MAX_THREADS: usize = 1 << 17;
 const MAX_RANGES: usize = 1 << 20;
+/// Real ones have some hundred bytes.
+const MAX_AUXV: usize = 4096;
 /// `PATH_MAX`.
 const MAX_PATH: usize = 4096;
 /// Where `struct elf_prstatus` has the thread's id and its registers, on all 64-bit machines.
@@ -63,6 +65,8 @@ pub(super) struct Told {
     pub(super) threads: Vec<Thread>,
     /// Where the program begins.
     pub(super) entry: Option<u64>,
+    /// The auxiliary vector.
+    pub(super) auxv: Vec<u8>,
     pub(super) parts: Vec<MappedPart>,
 }
 
@@ -78,6 +82,7 @@ impl Told {
             NT_AUXV => {
                 let entry = note.data.chunks_exact(16).find(|entry| u64_at(entry, 0) == Some(AT_ENTRY));
                 self.entry = entry.and_then(|entry| u64_at(entry, 8));
+                self.auxv = note.data.iter().copied().take(MAX_AUXV).collect();
             }
             NT_FILE => self.parts = parts(note.data).unwrap_or_default(),
             _ => {}

@@ -282,7 +282,7 @@ fn an_interpreter_is_found_by_its_cookie() {
     assert!(error.text.contains("/usr/bin/snake: it is loaded but not initialised"), "{error}");
     assert_eq!(error.kind, crate::error::Kind::NotPython);
     data[runtime + 8] = 0;
-    assert!(found(&data, &files).unwrap_err().text.contains("its file was not found"));
+    assert!(found(&data, &files).unwrap_err().text.contains("there is no file of /usr/bin/snake"));
 }
 
 /// Does everything with a core that is done with one.

@@ -4,7 +4,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-
 use crate::error::{Error, Kind};
 use crate::target::core::Core;
 use crate::target::elf::Elf;
@@ -105,14 +104,16 @@ pub(super) struct Tried {
     pub(super) without: Vec<String>,
     pub(super) rejected: Vec<String>,
     pub(super) refused: Vec<String>,
+    /// Their files are not here, and memory does not tell.
+    pub(super) absent: Vec<String>,
 }
 
 impl Tried {
     pub(super) fn refused(&mut self, name: &str, error: &io::Error) {
-        if error.kind() == io::ErrorKind::PermissionDenied {
-            self.refused.push(format!("{name}: {error}"));
-        } else {
-            self.rejected.push(format!("{name}: {error}"));
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => self.refused.push(format!("{name}: {error}")),
+            io::ErrorKind::NotFound => self.absent.push(name.to_owned()),
+            _ => self.rejected.push(format!("{name}: {error}")),
         }
     }
 
@@ -140,7 +141,10 @@ impl Tried {
         if !self.without.is_empty() {
             text.push_str(&format!(": no `_PyRuntime` in {}", list(&self.without)));
         }
-        if self.without.is_empty() && rejected.is_empty() {
+        if !self.absent.is_empty() {
+            text.push_str(&format!(": there is no file of {}", list(&self.absent)));
+        }
+        if self.without.is_empty() && rejected.is_empty() && self.absent.is_empty() {
             text.push_str(": no program is mapped (a kernel thread, a zombie, or just starting)");
         }
         let error = Error::new(Kind::NotPython, text);
