@@ -86,6 +86,10 @@ pub(crate) struct Missing {
 }
 
 impl Missing {
+    fn cut(&mut self, told: u64, found: usize) {
+        self.cut_off = self.cut_off.saturating_add(told.saturating_sub(found as u64));
+    }
+
     pub(crate) fn is_truncated(self) -> bool {
         self.cut_off > 0 || self.headers_cut_off
     }
@@ -128,9 +132,11 @@ impl Core {
             ));
         }
         let mut told = Told::default();
+        let mut missing = Missing { headers_cut_off: header.cut, ..Missing::default() };
         let notes = header.segments.iter().filter(|segment| segment.kind == raw::PT_NOTE).take(MAX_NOTE_SEGMENTS);
         for segment in notes {
             let (start, end) = within(content, segment.offset, segment.file_size);
+            missing.cut(segment.file_size, end - start);
             for note in raw::notes(content.get(start..end).unwrap_or_default(), segment.align) {
                 told.add(&note, header.machine == EM_X86_64);
             }
@@ -140,11 +146,10 @@ impl Core {
         if loads.is_empty() {
             return Err("there is no memory in it".to_owned());
         }
-        let mut missing = Missing { headers_cut_off: header.cut, ..Missing::default() };
         let mut present = Vec::new();
         for load in &loads {
             let (start, end) = within(content, load.offset, load.file_size.min(load.memory_size));
-            missing.cut_off = missing.cut_off.saturating_add(load.file_size.saturating_sub((end - start) as u64));
+            missing.cut(load.file_size.min(load.memory_size), end - start);
             let size = (end - start) as u64;
             present.push(Range {
                 start: load.address,

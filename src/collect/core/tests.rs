@@ -270,6 +270,15 @@ fn files_beside_it_under_a_root_given_or_gone() {
         running.check(&open_here("").unwrap());
         fs::remove_file(beside).unwrap();
 
+        // Symbols of its own, but nothing of the program.
+        let id = with_exec.interpreter.image.build_id.as_deref();
+        if let Some(debug) = id.and_then(|id| find_debug_file(id, Path::new("/usr/lib/debug"))) {
+            println!("with {}", debug.display());
+            let opened = open_here(&format!("-e {}", debug.display())).unwrap();
+            running.check(&opened);
+            assert_eq!(codes(&opened), ["file-missing"]);
+        }
+
         // Nothing but the core: from 3.13 on it tells enough, and so does one of `gcore` before where it has the symbols.
         let minor: u32 = running.version.split('.').nth(1).unwrap().parse().unwrap();
         match open_here("") {
@@ -307,9 +316,10 @@ fn a_core_cut_off_gives_what_it_has() {
     let folder = tempfile::tempdir().unwrap();
     let running = Running::python(&python);
     let core = running.gcore(folder.path());
-    let length = fs::metadata(&core).unwrap().len();
-    // `gcore` writes notes last: names, threads and the list of files are gone.
-    fs::File::options().write(true).open(&core).unwrap().set_len(length - length / 50).unwrap();
+    // `gcore` writes notes last: names, threads and the list of files are gone, and a part of the stack.
+    let bytes = fs::read(&core).unwrap();
+    let notes = u64::from_le_bytes(bytes[64 + 8..64 + 16].try_into().unwrap());
+    fs::File::options().write(true).open(&core).unwrap().set_len(notes - 8192).unwrap();
     let mapped = fs::read_to_string(format!("/proc/{}/maps", running.pid())).unwrap();
     let library =
         mapped.lines().filter_map(|line| line.split_whitespace().nth(5)).find(|path| path.contains("python3"));

@@ -273,9 +273,15 @@ fn an_interpreter_is_found_by_its_cookie() {
     };
     for files in [&files[..], &[]] {
         let interpreter = found(&data, files).unwrap();
+        assert_eq!(interpreter.threads, Some(Vec::new()));
         assert_eq!(interpreter.version.to_string(), "3.13.2");
         assert_eq!((interpreter.runtime, interpreter.debug), (0x10_0000 + runtime as u64, false));
     }
+    // The same of a process whose files nobody lets us see.
+    let core = Maker::default().files(1, &files).segment(RX, 0x1000, 0x1000, &[]).segment(RW, 0x10_0000, 0x2000, &data);
+    let core = core.core();
+    let interpreter = python::find(Source::Process(1 << 23), core.mappings(), &core).unwrap();
+    assert_eq!((interpreter.version.to_string().as_str(), interpreter.threads), ("3.13.2", None));
     // Loaded, but not initialised.
     data[runtime + 0x100..][..8].fill(0);
     let error = found(&data, &files).unwrap_err();

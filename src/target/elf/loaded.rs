@@ -127,3 +127,46 @@ impl Loaded<'_> {
         self.add(".dynsym", elf::SHT_DYNSYM, symbols, size - size % 24, link)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::maps;
+    use crate::target::memory::{FakeMemory, ProcessMemory};
+
+    #[test]
+    fn a_library_in_memory_tells_what_its_file_does() {
+        let pid = std::process::id() as i32;
+        let maps = maps::read(pid).expect("own mappings are readable");
+        let memory = ProcessMemory::open(pid).expect("own memory is readable");
+        let libc = maps.iter().find(|mapping| mapping.path.to_string_lossy().contains("libc.so")).expect("we use libc");
+        let mappings: Vec<_> = maps.iter().filter(|mapping| mapping.path == libc.path).collect();
+        let file = Elf::open(&libc.path).expect("it is there");
+        let loaded = Elf::loaded(&mappings, &memory).expect("it is an ELF file");
+        assert_eq!((loaded.build_id(), loaded.loads()), (file.build_id(), file.loads()));
+        for name in ["malloc", "environ", "getpid", "no such symbol"] {
+            assert_eq!(loaded.dynamic_symbol(name), file.dynamic_symbol(name), "{name}");
+        }
+        assert!(loaded.symbol("malloc").is_some() && loaded.build_id().is_some());
+        assert!(file.is_file() && !loaded.is_file() && loaded.head(8).is_none());
+        assert_eq!(file.begins_like(&mappings, &memory), Some(true));
+        assert_eq!(loaded.initial(loaded.loads()[0].address, 8), None, "a file only has that");
+    }
+
+    #[test]
+    fn another_file_begins_otherwise() {
+        let maps = maps::parse(b"1000-2000 r--p 0 fe:01 7 /x");
+        let file = Elf::open(std::path::Path::new("/proc/self/exe")).expect("we are an ELF file");
+        let head = file.head(HEAD).expect("longer than that");
+        let begins = |at: usize| {
+            let mut memory = FakeMemory::default();
+            let mut bytes = head.clone();
+            bytes[at] ^= 1;
+            memory.write(0x1000, &bytes);
+            file.begins_like(&maps.iter().collect::<Vec<_>>(), &memory)
+        };
+        // `strip` changes the number of sections, nothing but another program the entry.
+        assert_eq!((begins(60), begins(24), begins(1000)), (Some(true), Some(false), Some(false)));
+        assert_eq!(file.begins_like(&[], &FakeMemory::default()), None);
+    }
+}
