@@ -198,7 +198,9 @@ fn of_this_program(bias: u64, path: &str, head: bool) -> Maker {
     let maker = Maker::default().files(1, &named);
     parts.iter().fold(maker, |maker, &(start, end, offset, writable)| {
         let bytes = if offset == 0 && head { &first[..] } else { &[] };
-        maker.segment(if writable { RW } else { RX }, start, end - start, bytes)
+        // The loader takes the right to write away from what it has relocated, once it has.
+        let data = if head { RW } else { R };
+        maker.segment(if writable { data } else { RX }, start, end - start, bytes)
     })
 }
 
