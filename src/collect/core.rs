@@ -77,8 +77,17 @@ pub(crate) fn open(path: &Path, plan: &CollectPlan, listener: &dyn Listener) -> 
 /// The heap in the core of `plan`.
 pub(crate) fn capture(plan: &CollectPlan, listener: &dyn Listener) -> Result<Capture> {
     let path = plan.core.as_deref().ok_or_else(|| Error::new(Kind::Usage, "no core was given"))?;
-    let target = open(path, plan, listener)?;
-    Err(Error::new(Kind::Defect, format!("the core of pid {} is not walked", target.facts.pid)))
+    let CoreTarget { facts, core, interpreter, layout, truncated, notices } = open(path, plan, listener)?;
+    notices.iter().for_each(|notice| listener.step(&notice.text));
+    let cut = if truncated { ", cut off" } else { "" };
+    let text = format!(
+        "cannot walk the heap of CPython {} in the core of pid {}{cut} ({} mappings, layout from {})",
+        interpreter.version,
+        facts.pid,
+        core.mappings().len(),
+        layout.origin
+    );
+    Err(Error::new(Kind::Defect, text))
 }
 
 /// Where the debug information of a build is installed: in the file system that the process had, or in ours.

@@ -3,7 +3,7 @@
 //! What is in them is told by the process itself before: addresses, and the words there.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 
@@ -11,6 +11,11 @@ use super::*;
 use crate::cli::environment::tests::environment;
 use crate::cli::plan::{self, Plan};
 use crate::target::memory::Memory;
+
+/// For whoever reads what was tested and what not.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
 
 struct Silent;
 
@@ -126,7 +131,7 @@ fn pythons() -> Vec<PathBuf> {
 fn pyenv(minor: &str) -> Option<PathBuf> {
     let found = pythons().into_iter().find(|path| path.to_string_lossy().contains(&format!("/{minor}.")));
     if found.is_none() {
-        println!("not tested: no CPython {minor} in pyenv");
+        say(&format!("not tested: no CPython {minor} in pyenv"));
     }
     found
 }
@@ -134,7 +139,7 @@ fn pyenv(minor: &str) -> Option<PathBuf> {
 #[test]
 fn cores_of_every_interpreter_from_gcore() {
     for python in pythons() {
-        println!("{}", python.display());
+        say(&python.to_string_lossy());
         let folder = tempfile::tempdir().unwrap();
         let running = Running::python(&python);
         let core = running.gcore(folder.path());
@@ -161,7 +166,7 @@ fn kernel_writes_here() -> bool {
 
 fn kernel_core(folder: &Path, python: &Path, filter: &str) -> Option<(Running, PathBuf)> {
     if !kernel_writes_here() {
-        println!("not tested: this kernel does not write cores into the working directory");
+        say("not tested: this kernel does not write cores into the working directory");
         return None;
     }
     let script = format!("ulimit -c unlimited && echo {filter} > /proc/self/coredump_filter && exec \"$0\" -c \"$1\"");
@@ -171,7 +176,7 @@ fn kernel_core(folder: &Path, python: &Path, filter: &str) -> Option<(Running, P
     assert!(Command::new("kill").args(["-ABRT", &pid]).status().unwrap().success());
     let status = running.child.wait().unwrap();
     if !status.core_dumped() {
-        println!("not tested: this kernel dumped no core");
+        say("not tested: this kernel dumped no core");
         return None;
     }
     let core = fs::read_dir(folder)
@@ -185,7 +190,7 @@ fn kernel_core(folder: &Path, python: &Path, filter: &str) -> Option<(Running, P
 #[test]
 fn cores_of_every_interpreter_from_the_kernel() {
     for python in pythons() {
-        println!("{}", python.display());
+        say(&python.to_string_lossy());
         let folder = tempfile::tempdir().unwrap();
         let Some((running, core)) = kernel_core(folder.path(), &python, "0x33") else { return };
         let opened = open_with(&core, "").unwrap_or_else(|error| panic!("{}: {error}", python.display()));
@@ -244,7 +249,7 @@ fn files_beside_it_under_a_root_given_or_gone() {
         !fs::read_to_string(format!("/proc/{}/maps", maps.pid())).unwrap().contains("libpython")
     };
     for python in pythons().iter().filter(|python| static_one(python)) {
-        println!("{}", python.display());
+        say(&python.to_string_lossy());
         let (folder, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let running = copied(python, files.path());
         let whole = running.gcore(folder.path());
@@ -273,7 +278,7 @@ fn files_beside_it_under_a_root_given_or_gone() {
         // Symbols of its own, but nothing of the program.
         let id = with_exec.interpreter.image.build_id.as_deref();
         if let Some(debug) = id.and_then(|id| find_debug_file(id, Path::new("/usr/lib/debug"))) {
-            println!("with {}", debug.display());
+            say(&format!("with {}", debug.display()));
             let opened = open_here(&format!("-e {}", debug.display())).unwrap();
             running.check(&opened);
             assert_eq!(codes(&opened), ["file-missing"]);
