@@ -34,11 +34,11 @@ fn analysed(target: &Target, collector: &str, freeze: &str) -> Value {
     report
 }
 
-/// One mode by every way, one after the other, on one target. `still`: the heap does not change while it is looked at.
+/// One mode by every way, each on a fresh target. `still`: the heap does not change while it is looked at.
 fn matrix(mode: &str, still: bool) {
     each_of(found(), |python| {
-        let mut target = Target::start(python, "live.py", [mode]);
         for (collector, freeze) in COLLECTORS.iter().flat_map(|name| FREEZES.map(|freeze| (name, freeze))) {
+            let mut target = Target::start(python, "live.py", [mode]);
             let (_, before) = (target.ask("state"), target.ask("state"));
             let report = analysed(&target, collector, freeze);
             assert_user_classes(&report, target.oracle());
