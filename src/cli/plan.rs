@@ -281,7 +281,7 @@ fn demo(args: DemoArgs, here: &Environment) -> Result<DemoPlan> {
             several: false,
             now: here.now,
         },
-        collect: collect(args.collect, settings, here)?,
+        collect: CollectPlan { collector: Collector::Gdb, ..collect(args.collect, settings, here)? },
         screen,
     })
 }

@@ -24,6 +24,8 @@ pub(crate) enum Collector {
     Auto,
     /// GDB, which has the interpreter itself run the probes
     Gdb,
+    /// Reads memory from outside and runs nothing: also of a process that hangs
+    Reader,
 }
 
 /// What the work is done on.

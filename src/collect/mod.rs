@@ -7,6 +7,8 @@ mod follow;
 mod gdb;
 mod gdb_messages;
 mod probe_source;
+mod reader;
+mod reading;
 mod session;
 mod wire;
 
@@ -44,6 +46,7 @@ pub(crate) struct Job<'a> {
     listener: &'a dyn Listener,
     interpreter: Interpreter,
     executable: Executable,
+    layout: Layout,
     site: GilSite,
     /// Where libc keeps its locks.
     libc_data: Vec<(u64, u64)>,
@@ -164,7 +167,8 @@ fn examine(
     };
     let libc_data = crate::freeze::libc_data(pid);
     let until = begun + plan.timeout;
-    let job = Job { pid, plan, selection, listener, interpreter, executable, site, libc_data, until };
+    let layout_source = layout_source(&layout);
+    let job = Job { pid, plan, selection, listener, interpreter, executable, layout, site, libc_data, until };
     let mut keeper = Keeper::start()?;
     let (collected, reason) = collect(&job, &mut keeper, target.rss_bytes, &mut warnings)?;
     drop(keeper);
@@ -177,13 +181,13 @@ fn examine(
     Ok(Capture {
         target: TargetFacts { python, ..target },
         collection: CollectionFacts {
-            collector: "gdb".to_owned(),
+            collector: if reads(plan) { "reader" } else { "gdb" }.to_owned(),
             reason,
             freeze: freeze.to_owned(),
             started_at: utc(now),
             pause_ms: milliseconds(pause),
             wall_ms: milliseconds(begun.elapsed()),
-            layout_source: layout_source(&layout),
+            layout_source,
             warnings,
         },
         coverage: received.coverage,
@@ -193,20 +197,36 @@ fn examine(
     })
 }
 
+/// Whether memory is read, rather than the interpreter asked.
+fn reads(plan: &CollectPlan) -> bool {
+    match plan.collector {
+        Collector::Reader => true,
+        Collector::Gdb => false,
+        Collector::Auto => plan.exec.is_none() && !plan.probes.need_interpreter,
+    }
+}
+
+fn why(plan: &CollectPlan) -> &'static str {
+    match plan.collector {
+        Collector::Gdb | Collector::Reader => "it was asked for",
+        Collector::Auto if plan.exec.is_some() => "`-e` was given",
+        Collector::Auto if plan.probes.need_interpreter => "it runs probes in the target's own interpreter",
+        Collector::Auto => "it sees the whole heap and runs nothing in the target",
+    }
+}
+
 /// By the twin where possible and wanted, else on the target itself; and the reason for that.
 fn collect(job: &Job, keeper: &mut Keeper, rss: u64, warnings: &mut Vec<Notice>) -> Result<(Collected, String)> {
-    let why = match job.plan.collector {
-        Collector::Gdb => "it was asked for",
-        Collector::Auto if job.plan.exec.is_some() => "`-e` was given",
-        Collector::Auto => "it runs probes in the target's own interpreter",
-    };
+    let why = why(job.plan);
+    let on_target = |keeper: &mut Keeper| gdb::on_target(job, keeper);
     match job.plan.freeze {
         Freeze::Stop => {
-            Ok((gdb::on_target(job, keeper)?, format!("{why}; on the target itself, as `--freeze stop` was asked for")))
+            Ok((on_target(keeper)?, format!("{why}; on the target itself, as `--freeze stop` was asked for")))
         }
         Freeze::Auto | Freeze::Twin => {
             within_budget(job, rss)?;
-            match gdb::on_twin(job, keeper)? {
+            let twinned = if reads(job.plan) { reading::on_twin(job, keeper)? } else { gdb::on_twin(job, keeper)? };
+            match twinned {
                 Twinned::Collected(collected) => Ok((*collected, why.to_owned())),
                 Twinned::Impossible(impossible) if job.plan.freeze == Freeze::Twin => {
                     Err(Error::new(Kind::Busy, format!("no twin of pid {} is possible: {impossible}", job.pid))
@@ -219,7 +239,7 @@ fn collect(job: &Job, keeper: &mut Keeper, rss: u64, warnings: &mut Vec<Notice>)
                             .hint("the target itself was held meanwhile; `--max-hold` limits for how long"),
                     );
                     Ok((
-                        gdb::on_target(job, keeper)?,
+                        on_target(keeper)?,
                         format!("{why}; on the target itself, as no twin is possible: {impossible}"),
                     ))
                 }

@@ -301,12 +301,29 @@ impl<'a> Dwarf<'a> {
         Ok(None)
     }
 
-    /// The size in bytes of a struct or union type.
+    /// The size in bytes of a struct or union type, or of an array of pointers.
     fn size(&self, kind: Place) -> gimli::Result<Option<u64>> {
+        if let Some(length) = self.array_length(kind)? {
+            return Ok(Some(length * 8));
+        }
         let Some(place) = self.strip(kind)? else { return Ok(None) };
         let unit = self.unit_at(place.unit)?;
         let entry = unit.header.entry(&unit.abbreviations, UnitOffset(place.entry))?;
         Ok(entry.attr_value(gimli::DW_AT_byte_size).and_then(|value| value.udata_value()))
+    }
+}
+
+impl Dwarf<'_> {
+    /// How many elements an array type has.
+    fn array_length(&self, kind: Place) -> gimli::Result<Option<u64>> {
+        let unit = self.unit_at(kind.unit)?;
+        let mut entries = unit.header.entries_at_offset(&unit.abbreviations, UnitOffset(kind.entry))?;
+        if !entries.next_entry()? || entries.current().is_none_or(|entry| entry.tag() != gimli::DW_TAG_array_type) {
+            return Ok(None);
+        }
+        entries.next_entry()?;
+        let bound = entries.current().and_then(|entry| entry.attr_value(gimli::DW_AT_upper_bound));
+        Ok(bound.and_then(|bound| bound.udata_value()).filter(|&bound| bound < MAX_OFFSET).map(|bound| bound + 1))
     }
 }
 

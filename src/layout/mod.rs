@@ -87,6 +87,19 @@ impl Layout {
         self.offset(name).ok_or_else(|| with_remedies(Error::new(Kind::NotPython, unknown())))
     }
 
+    /// The plain C types that are known: the name, the size of the struct in bytes, and the members that refer to objects,
+    /// each with the step to it in Python.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = (&'static str, u64, Vec<(u64, &'static str)>)> + '_ {
+        let found =
+            objects::OBJECTS.iter().filter_map(|object| Some((object, self.found.objects.get(object.types[0])?)));
+        found.flat_map(|(object, members)| {
+            let size = members.get("").copied().unwrap_or(0);
+            let visits: Vec<_> =
+                object.visits.iter().filter_map(|(path, step)| Some((*members.get(path)?, *step))).collect();
+            object.types.iter().map(move |name| (*name, size, visits.clone()))
+        })
+    }
+
     /// The address in the process of one of 3.6's statics (`gil_locked`, `interp_head`, …), unless symbols were
     /// stripped.
     pub(crate) fn symbol_address(&self, name: &str) -> Option<u64> {

@@ -411,6 +411,34 @@ pub(super) const STRUCTURES: &[Structure] = &[
         ],
     },
     Structure {
+        tags: &["dequeobject"],
+        marks: &["deque.left_block"],
+        need: Need::None,
+        fields: &[at("deque.left_block", &["leftblock"]), at("deque.left_index", &["leftindex"]), whole("deque.size")],
+    },
+    Structure {
+        tags: &["BLOCK"],
+        marks: &["deque_block.items"],
+        need: Need::None,
+        fields: &[
+            at("deque_block.items", &["data"]),
+            size("deque_block.items_size", &["data"]),
+            at("deque_block.right", &["rightlink"]),
+            whole("deque_block.size"),
+        ],
+    },
+    Structure {
+        tags: &["_odictobject"],
+        marks: &["ordered_dict.attributes"],
+        need: Need::None,
+        fields: &[
+            at("ordered_dict.attributes", &["od_inst_dict"]),
+            at("ordered_dict.nodes", &["od_fast_nodes_size"]),
+            whole("ordered_dict.size"),
+        ],
+    },
+    Structure { tags: &["_odictnode"], marks: &[], need: Need::None, fields: &[whole("ordered_dict_node.size")] },
+    Structure {
         tags: &["PyModuleObject"],
         marks: &["module.dict"],
         need: Need::None,

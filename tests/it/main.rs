@@ -15,3 +15,4 @@ mod support;
 mod tidy;
 mod twins;
 mod users;
+mod zoo;
