@@ -28,8 +28,8 @@ mod twin;
 mod visit;
 mod x86_64;
 
-pub(crate) use copy::{Copy, How, Stood, copy, estimate};
-pub(crate) use fast_memory::{FastMemory, read_memory};
+pub(crate) use copy::{How, Stood, copy};
+pub(crate) use fast_memory::read_memory;
 pub(crate) use gil::{Candidate, GilSite, ThreadView, Way};
 pub(crate) use keeper::{TwinAnswer, run as keep};
 pub(crate) use keeping::{Keeper, Prepared, SUBCOMMAND, TwinOrReason};
