@@ -9,7 +9,7 @@ use crate::live::{EXPECTED, assert_census, assert_user_classes, warnings};
 use crate::support::{Python, Run, Target, each_of, pythons_in_chroot, root_or_say, soon};
 
 /// What reads the heap. Each has to do with these interpreters what the others do.
-const COLLECTORS: [&str; 1] = ["gdb"];
+const COLLECTORS: [&str; 2] = ["gdb", "reader"];
 const FREEZES: [&str; 2] = ["twin", "stop"];
 
 /// Those to test: in a root folder of its own only root can start one.
