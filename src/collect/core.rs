@@ -90,10 +90,11 @@ pub(crate) fn capture(plan: &CollectPlan, now: SystemTime, listener: &dyn Listen
     };
     let received = reader::read(&source, reading::threads()).map_err(|unreadable| match unreadable {
         Unreadable::Failed(error) => error,
-        Unreadable::Collecting => {
-            Error::new(Kind::Busy, "the core was written in the middle of a garbage collection: its lists are in pieces")
-                .hint("nothing can be done about this one; take another core, if there is a process")
-        }
+        Unreadable::Collecting => Error::new(
+            Kind::Busy,
+            "the core was written in the middle of a garbage collection: its lists are in pieces",
+        )
+        .hint("nothing can be done about this one; take another core, if there is a process"),
     })?;
     let mut coverage = received.coverage;
     coverage.truncated |= truncated;

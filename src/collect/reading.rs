@@ -62,7 +62,11 @@ pub(super) fn on_target(job: &Job, how: How) -> Result<Collected> {
     loop {
         let copy = freeze::copy(job.pid, how, job.plan.max_pause)?;
         pause += copy.pause;
-        job.step(&format!("{} MiB copied, the target stood still for {} ms", copy.bytes() >> 20, milliseconds(copy.pause)));
+        job.step(&format!(
+            "{} MiB copied, the target stood still for {} ms",
+            copy.bytes() >> 20,
+            milliseconds(copy.pause)
+        ));
         let mappings = maps::read(job.pid).map_err(|e| gone(job.pid, &e))?;
         match read(job, &copy, &mappings) {
             Ok(mut received) => {
@@ -87,8 +91,13 @@ pub(super) fn on_target(job: &Job, how: How) -> Result<Collected> {
                 return Ok(Collected { received, freeze: label, pause, notices });
             }
             Err(Unreadable::Collecting) if copy.stood == Stood::AlreadyStopped => {
-                let text = format!("pid {} was stopped in the middle of a garbage collection: its lists are in pieces", job.pid);
-                return Err(Error::new(Kind::Busy, text).hint(format!("continue it for a moment: `kill -CONT {}`", job.pid)));
+                let text = format!(
+                    "pid {} was stopped in the middle of a garbage collection: its lists are in pieces",
+                    job.pid
+                );
+                return Err(
+                    Error::new(Kind::Busy, text).hint(format!("continue it for a moment: `kill -CONT {}`", job.pid))
+                );
             }
             Err(Unreadable::Collecting) => tries.wait()?,
             Err(Unreadable::Failed(error)) => return Err(error),
