@@ -219,14 +219,25 @@ impl<'a> Dwarf<'a> {
                 Ok(ours)
             }
             Wanted::Object(object) => {
-                let mut members = BTreeMap::from([("", size)]);
-                for (path, _) in object.visits {
-                    if let Some(member) = self.follow(place, path)?.filter(|member| member.offset < MAX_OFFSET) {
-                        members.insert(*path, member.offset);
+                // Modules have structs of the same name that are no objects.
+                if !self.is_object(place)? {
+                    return Ok(false);
+                }
+                let mut members = BTreeMap::from([("", self.items(place)?.unwrap_or(size))]);
+                for path in object.visits.iter().map(|(path, _)| *path).chain(object.given) {
+                    let Some(member) = self.follow(place, path)?.filter(|member| member.offset < MAX_OFFSET) else {
+                        continue;
+                    };
+                    // Some were an object in one version and text or a number in another.
+                    if object.given == Some(path) || self.is_reference(member.kind)? {
+                        members.insert(path, member.offset);
                     }
                 }
-                found.objects.insert(object.types[0], members);
-                Ok(true)
+                let ours = members.len() > 1 || object.visits.is_empty();
+                if ours {
+                    found.objects.insert(object.types[0], members);
+                }
+                Ok(ours)
             }
         }
     }
@@ -242,33 +253,43 @@ impl<'a> Dwarf<'a> {
         Ok(Some(member))
     }
 
+    /// The member called so, also one of an unnamed struct or union within.
     fn member(&self, structure: Place, name: &str, depth: usize) -> gimli::Result<Option<Member>> {
+        for (own, member) in self.members(structure)? {
+            match own {
+                Some(own) if own == name.as_bytes() => return Ok(Some(member)),
+                None if depth > 0 => {
+                    let inner =
+                        self.strip(member.kind)?.map(|inner| self.member(inner, name, depth - 1)).transpose()?;
+                    if let Some(inner) = inner.flatten() {
+                        let offset = member.offset.saturating_add(inner.offset);
+                        return Ok(Some(Member { offset, kind: inner.kind }));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// All members of a struct, with their names.
+    fn members(&self, structure: Place) -> gimli::Result<Vec<(Option<&'a [u8]>, Member)>> {
+        let mut members = Vec::new();
         let unit = self.unit_at(structure.unit)?;
         let mut entries = unit.header.entries_at_offset(&unit.abbreviations, UnitOffset(structure.entry))?;
         if !entries.next_entry()? || !entries.current().is_some_and(|entry| entry.has_children()) {
-            return Ok(None);
+            return Ok(members);
         }
         entries.next_entry()?;
         while let Some(entry) = entries.current() {
             if entry.tag() == gimli::DW_TAG_member
                 && let Some(kind) = self.kind(&unit, entry)?
             {
-                let member = Member { offset: location(entry), kind };
-                match self.name(&unit, entry) {
-                    Some(own) if own == name.as_bytes() => return Ok(Some(member)),
-                    None if depth > 0 => {
-                        let inner = self.strip(kind)?.map(|inner| self.member(inner, name, depth - 1)).transpose()?;
-                        if let Some(inner) = inner.flatten() {
-                            let offset = member.offset.saturating_add(inner.offset);
-                            return Ok(Some(Member { offset, kind: inner.kind }));
-                        }
-                    }
-                    _ => {}
-                }
+                members.push((self.name(&unit, entry), Member { offset: location(entry), kind }));
             }
             entries.next_sibling()?;
         }
-        Ok(None)
+        Ok(members)
     }
 
     /// The entry of the type of `entry`.
@@ -282,12 +303,19 @@ impl<'a> Dwarf<'a> {
     }
 
     /// The struct or union behind `typedef`s and qualifiers; of anything else nothing.
-    fn strip(&self, mut place: Place) -> gimli::Result<Option<Place>> {
+    fn strip(&self, place: Place) -> gimli::Result<Option<Place>> {
+        let stripped = self.unqualified(place)?;
+        Ok(stripped
+            .filter(|(_, tag)| [gimli::DW_TAG_structure_type, gimli::DW_TAG_union_type].contains(tag))
+            .map(|(place, _)| place))
+    }
+
+    /// What is behind `typedef`s and qualifiers, and which tag it has; of `void` nothing.
+    fn unqualified(&self, mut place: Place) -> gimli::Result<Option<(Place, gimli::DwTag)>> {
         for _ in 0..MAX_TYPE_CHAIN {
             let unit = self.unit_at(place.unit)?;
             let entry = unit.header.entry(&unit.abbreviations, UnitOffset(place.entry))?;
             match entry.tag() {
-                gimli::DW_TAG_structure_type | gimli::DW_TAG_union_type => return Ok(Some(place)),
                 gimli::DW_TAG_typedef
                 | gimli::DW_TAG_const_type
                 | gimli::DW_TAG_volatile_type
@@ -295,10 +323,50 @@ impl<'a> Dwarf<'a> {
                     Some(next) => place = next,
                     None => return Ok(None),
                 },
-                _ => return Ok(None),
+                tag => return Ok(Some((place, tag))),
             }
         }
         Ok(None)
+    }
+
+    /// Whether the struct begins with a `PyObject`.
+    fn is_object(&self, place: Place) -> gimli::Result<bool> {
+        let mut structure = self.strip(place)?;
+        for _ in 0..MAX_TYPE_CHAIN {
+            let Some(place) = structure else { return Ok(false) };
+            if self.member(place, "ob_type", MAX_ANONYMOUS)?.is_some() {
+                return Ok(true);
+            }
+            let first = self.members(place)?.into_iter().next();
+            structure = match first {
+                Some((_, member)) if member.offset == 0 => self.strip(member.kind)?,
+                _ => return Ok(false),
+            };
+        }
+        Ok(false)
+    }
+
+    /// Whether the type is a pointer to an object, or to a struct that this unit only declares.
+    fn is_reference(&self, kind: Place) -> gimli::Result<bool> {
+        let Some((place, gimli::DW_TAG_pointer_type)) = self.unqualified(kind)? else { return Ok(false) };
+        let unit = self.unit_at(place.unit)?;
+        let entry = unit.header.entry(&unit.abbreviations, UnitOffset(place.entry))?;
+        let Some(target) = self.kind(&unit, &entry)? else { return Ok(false) };
+        let Some(target) = self.strip(target)? else { return Ok(false) };
+        Ok(self.size(target)?.is_none() || self.is_object(target)?)
+    }
+
+    /// Where the items begin in a struct that ends with an array of one: `tp_basicsize` counts to there.
+    fn items(&self, place: Place) -> gimli::Result<Option<u64>> {
+        let Some(place) = self.strip(place)? else { return Ok(None) };
+        let Some((_, last)) = self.members(place)?.pop() else { return Ok(None) };
+        let Some((array, gimli::DW_TAG_array_type)) = self.unqualified(last.kind)? else { return Ok(None) };
+        let unit = self.unit_at(array.unit)?;
+        let mut entries = unit.header.entries_at_offset(&unit.abbreviations, UnitOffset(array.entry))?;
+        entries.next_entry()?;
+        entries.next_entry()?;
+        let highest = entries.current().and_then(|range| range.attr_value(gimli::DW_AT_upper_bound));
+        Ok((highest.and_then(|bound| bound.udata_value()) == Some(0)).then_some(last.offset))
     }
 
     /// The size in bytes of a struct or union type, or of an array of pointers.

@@ -105,7 +105,7 @@ fn object(name: &str, table: &toml::Table) -> Option<(&'static str, BTreeMap<&'s
     let object = OBJECTS.iter().find(|object| object.types[0] == name)?;
     let mut members = BTreeMap::new();
     for (path, value) in table {
-        let known = object.visits.iter().map(|(known, _)| *known).find(|known| known == path);
+        let known = object.visits.iter().map(|(known, _)| *known).chain(object.given).find(|known| known == path);
         let known = if path == SIZE { "" } else { known? };
         members.insert(known, value.as_integer()?.try_into().ok()?);
     }
