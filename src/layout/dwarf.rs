@@ -223,7 +223,8 @@ impl<'a> Dwarf<'a> {
                 if !self.is_object(place)? {
                     return Ok(false);
                 }
-                let mut members = BTreeMap::from([("", self.items(place)?.unwrap_or(size))]);
+                let end = object.end.map(|end| self.follow(place, end)).transpose()?.flatten();
+                let mut members = BTreeMap::from([("", end.map_or(size, |end| end.offset))]);
                 for path in object.visits.iter().map(|(path, _)| *path).chain(object.given) {
                     let Some(member) = self.follow(place, path)?.filter(|member| member.offset < MAX_OFFSET) else {
                         continue;
@@ -233,11 +234,8 @@ impl<'a> Dwarf<'a> {
                         members.insert(path, member.offset);
                     }
                 }
-                let ours = members.len() > 1 || object.visits.is_empty();
-                if ours {
-                    found.objects.insert(object.types[0], members);
-                }
-                Ok(ours)
+                found.objects.insert(object.types[0], members);
+                Ok(true)
             }
         }
     }
@@ -354,19 +352,6 @@ impl<'a> Dwarf<'a> {
         let Some(target) = self.kind(&unit, &entry)? else { return Ok(false) };
         let Some(target) = self.strip(target)? else { return Ok(false) };
         Ok(self.size(target)?.is_none() || self.is_object(target)?)
-    }
-
-    /// Where the items begin in a struct that ends with an array of one: `tp_basicsize` counts to there.
-    fn items(&self, place: Place) -> gimli::Result<Option<u64>> {
-        let Some(place) = self.strip(place)? else { return Ok(None) };
-        let Some((_, last)) = self.members(place)?.pop() else { return Ok(None) };
-        let Some((array, gimli::DW_TAG_array_type)) = self.unqualified(last.kind)? else { return Ok(None) };
-        let unit = self.unit_at(array.unit)?;
-        let mut entries = unit.header.entries_at_offset(&unit.abbreviations, UnitOffset(array.entry))?;
-        entries.next_entry()?;
-        entries.next_entry()?;
-        let highest = entries.current().and_then(|range| range.attr_value(gimli::DW_AT_upper_bound));
-        Ok((highest.and_then(|bound| bound.udata_value()) == Some(0)).then_some(last.offset))
     }
 
     /// The size in bytes of a struct or union type, or of an array of pointers.

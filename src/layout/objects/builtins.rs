@@ -36,7 +36,7 @@ pub(super) const OBJECTS: &[Object] = objects! {
     }
     "builtins.slice": "PySliceObject" { "start", "stop", "step" }
     "builtins.range": "rangeobject" { "start", "stop", "step", "length" }
-    "builtins.memoryview": "PyMemoryViewObject" { "mbuf" }
+    "builtins.memoryview": "PyMemoryViewObject" to "ob_array" { "mbuf" }
     "builtins.managedbuffer": "_PyManagedBufferObject" { "master.obj" => ".obj" }
     "builtins._buffer_wrapper": "PyBufferWrapper" { "mv", "obj" }
     "pickle.PickleBuffer": "PyPickleBufferObject" { "view.obj" => ".obj" }
@@ -94,6 +94,7 @@ pub(super) const OBJECTS: &[Object] = objects! {
         "name" => ".__name__", "qualname" => ".__qualname__", "type_params" => ".__type_params__", "compute_value",
         "value" => ".__value__", "module" => ".__module__",
     }
+    "typing.Generic", "functools._PlaceholderType": "_object" {}
     "_typing._ConstEvaluator": "constevaluatorobject" { "value" }
     "string.templatelib.Template": "templateobject" { "strings", "interpolations" }
     "string.templatelib.Interpolation": "interpolationobject" { "value", "expression", "conversion", "format_spec" }

@@ -62,8 +62,8 @@ pub(super) const OBJECTS: &[Object] = objects! {
     "unicodedata.Segment": "SegmentObject" { "string" }
 
     "datetime.date": "PyDateTime_Date" {}
-    "datetime.datetime": "PyDateTime_DateTime"; if "hastzinfo" { "tzinfo" }
-    "datetime.time": "PyDateTime_Time"; if "hastzinfo" { "tzinfo" }
+    "datetime.datetime": "PyDateTime_DateTime" if "hastzinfo" { "tzinfo" }
+    "datetime.time": "PyDateTime_Time" if "hastzinfo" { "tzinfo" }
     "datetime.timedelta": "PyDateTime_Delta" {}
     "datetime.tzinfo": "PyDateTime_TZInfo" {}
     "datetime.timezone": "PyDateTime_TimeZone" { "offset", "name" }
@@ -161,6 +161,8 @@ pub(super) const OBJECTS: &[Object] = objects! {
     "compression.zstd.ZstdDecompressor": "ZstdDecompressor" { "dict" => ".zstd_dict", "unused_data" }
     "compression.zstd.ZstdDict": "ZstdDict" { "c_dicts" }
     "_hashlib.HASH": "EVPobject", "HASHobject" { "name" }
+    "_hmac.HMAC": "HMACObject" {}
+    "_blake2.blake2b", "_blake2.blake2s": "Blake2Object" {}
     "_md5.md5": "MD5object" {}
     "_sha1.sha1": "SHA1object" {}
     "_sha2.SHA224Type", "_sha2.SHA256Type": "SHA256object" {}

@@ -23,6 +23,8 @@ pub(crate) struct Object {
     pub(crate) visits: &'static [(&'static str, &'static str)],
     /// A member of one byte: while it is zero, the members to visit are not there.
     pub(crate) given: Option<&'static str>,
+    /// Where `tp_basicsize` ends, if that is not the struct's end: an array of one, for items behind it.
+    pub(crate) end: Option<&'static str>,
 }
 
 /// Sources: the `*_traverse` functions of `Objects/*.c`, `Python/*.c` and `Modules/*.c`, 3.6 to 3.15.
@@ -43,14 +45,15 @@ pub(crate) static OBJECTS: [Object; COUNT] = {
     all
 };
 
-/// `"type", … : "tag", … { "member", "member" => ".step", … }`, and `if "member"` in between.
+/// `"type", … : "tag", … if "given" to "end" { "member", "member" => ".step", … }`, the middle mostly missing.
 macro_rules! objects {
-    ($($($name:literal),+ : $($tag:literal),+ $(; if $given:literal)? { $($member:literal $(=> $step:literal)?),* $(,)? })*) => {
+    ($($($name:literal),+ : $($tag:literal),+ $(if $given:literal)? $(to $end:literal)? { $($member:literal $(=> $step:literal)?),* $(,)? })*) => {
         &[$(super::Object {
             types: &[$($name),+],
             tags: &[$($tag),+],
             visits: &[$(($member, super::step!($member $($step)?))),*],
-            given: super::given!($($given)?),
+            given: super::maybe!($($given)?),
+            end: super::maybe!($($end)?),
         }),*]
     };
 }
@@ -64,7 +67,7 @@ macro_rules! step {
     };
 }
 
-macro_rules! given {
+macro_rules! maybe {
     () => {
         None
     };
@@ -73,7 +76,7 @@ macro_rules! given {
     };
 }
 
-use {given, objects, step};
+use {maybe, objects, step};
 
 #[cfg(test)]
 mod tests {
