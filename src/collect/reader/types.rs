@@ -15,6 +15,7 @@ pub(super) mod flag {
     pub(in super::super) const MANAGED_WEAKREF: u64 = 1 << 3;
     pub(in super::super) const MANAGED_DICT: u64 = 1 << 4;
     pub(in super::super) const HEAP_TYPE: u64 = 1 << 9;
+    pub(in super::super) const READY: u64 = 1 << 12;
     pub(in super::super) const HAVE_GC: u64 = 1 << 14;
     pub(in super::super) const TYPE_SUBCLASS: u64 = 1 << 31;
 }
@@ -172,7 +173,7 @@ impl Types {
         let (kind, more) = if walk.is_type(base) { walk.kind_of(base) } else { (Kind::Leaf, Vec::new()) };
         members.extend(more);
         let own = view.word(address + fields.type_dictoffset)? as i64;
-        let below = view.pointer(base + fields.type_dictoffset) as i64;
+        let below = view.word(base + fields.type_dictoffset).unwrap_or(0) as i64;
         let attributes = match own {
             _ if flags & flag::MANAGED_DICT != 0 => Attributes::Managed,
             0 => Attributes::None,
@@ -233,6 +234,17 @@ impl Structs {
 }
 
 impl Walk<'_, '_> {
+    /// Whether there is a type object at `address` beyond doubt: it was made ready, has a name and an order of resolution.
+    pub(super) fn is_ready_type(&self, address: u64) -> bool {
+        if !self.is_type(address) {
+            return false;
+        }
+        let member = |offset: u64| self.view.pointer(address + offset);
+        let is_named = self.view.byte(member(self.fields.type_name)).is_some_and(|first| first > b' ');
+        let is_ready = member(self.fields.type_flags) & flag::READY != 0;
+        is_ready && is_named && self.view.word(member(self.fields.type_mro)).is_some()
+    }
+
     /// Whether there is a type object at `address`: its own type, and that one's, are such that their objects are types.
     pub(super) fn is_type(&self, address: u64) -> bool {
         let fields: &Fields = self.fields;

@@ -4,6 +4,7 @@ pub(crate) mod process;
 pub(crate) mod python;
 pub(crate) mod redact;
 pub(crate) mod run;
+pub(crate) mod snapshot;
 pub(crate) mod target;
 
 use std::io::Write;
