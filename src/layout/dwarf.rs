@@ -3,7 +3,9 @@
 //! Walks the units and stops as soon as all are found. The file is hostile input: offsets out of range are errors of the
 //! reader, chains of types and nesting are bounded.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use gimli::{
     Abbreviations, AttributeValue, DebugAbbrev, DebugInfo, DebugInfoOffset, DebugLineStr, DebugStr, DebugStrOffsets,
@@ -20,6 +22,7 @@ use crate::target::version::Version;
 const MAX_TYPE_CHAIN: usize = 16;
 /// Unnamed structs and unions within each other, whose members count as the outer one's.
 const MAX_ANONYMOUS: usize = 4;
+const MAX_OPEN_UNITS: usize = 64;
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
 type Entry<'a> = DebuggingInformationEntry<Slice<'a>>;
@@ -31,6 +34,8 @@ struct Dwarf<'a> {
     strings: DebugStr<Slice<'a>>,
     line_strings: DebugLineStr<Slice<'a>>,
     string_offsets: DebugStrOffsets<Slice<'a>>,
+    /// Those that were opened lately, by where they begin: opening one takes longer than anything that is done with it.
+    units: RefCell<BTreeMap<usize, Rc<Unit<'a>>>>,
 }
 
 /// A unit, opened.
@@ -112,6 +117,7 @@ fn search(elf: &Elf, mut missing: Vec<Wanted>) -> Result<(Found, Vec<Wanted>), S
         strings: DebugStr::from(slice(&strings)),
         line_strings: DebugLineStr::from(slice(&line_strings)),
         string_offsets: DebugStrOffsets::from(slice(&string_offsets)),
+        units: RefCell::default(),
     };
     let mut found = Found::default();
     dwarf.search(&mut missing, &mut found).map_err(|error| format!("its debug information is damaged: {error}"))?;
@@ -122,7 +128,7 @@ impl<'a> Dwarf<'a> {
     fn search(&self, missing: &mut Vec<Wanted>, found: &mut Found) -> gimli::Result<()> {
         let mut units = self.info.units();
         while let Some(header) = units.next()? {
-            let unit = self.open(header)?;
+            let unit = self.unit_at(start_of(&header))?;
             let mut entries = unit.header.entries(&unit.abbreviations);
             // To the unit's own entry, then to the first below it.
             if !entries.next_entry()? || !entries.next_entry()? {
@@ -154,8 +160,17 @@ impl<'a> Dwarf<'a> {
         Ok(unit)
     }
 
-    fn unit_at(&self, start: usize) -> gimli::Result<Unit<'a>> {
-        self.open(self.info.header_from_offset(DebugInfoOffset(start))?)
+    fn unit_at(&self, start: usize) -> gimli::Result<Rc<Unit<'a>>> {
+        if let Some(unit) = self.units.borrow().get(&start) {
+            return Ok(Rc::clone(unit));
+        }
+        let unit = Rc::new(self.open(self.info.header_from_offset(DebugInfoOffset(start))?)?);
+        let mut units = self.units.borrow_mut();
+        if units.len() == MAX_OPEN_UNITS {
+            units.clear();
+        }
+        units.insert(start, Rc::clone(&unit));
+        Ok(unit)
     }
 
     /// The unit that has the entry at `offset` of the section, and where in the unit that is.
