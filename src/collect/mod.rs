@@ -2,6 +2,7 @@
 //!
 //! Every collector feeds one [`crate::heap::HeapBuilder`]; out comes a [`Capture`]. Nothing here interprets a heap.
 
+pub(crate) mod core;
 mod executable;
 mod follow;
 mod gdb;

@@ -16,7 +16,7 @@ use crate::target::maps::{self, Mapping};
 use crate::target::memory::Memory;
 use crate::units::milliseconds;
 
-/// Threads of ours that list objects.
+/// More threads than this are not worth their start.
 const MOST_THREADS: usize = 4;
 /// How long to wait before the next try, at first and at most.
 const WAIT: Duration = Duration::from_millis(5);
@@ -114,11 +114,15 @@ fn read(job: &Job, memory: &(dyn Memory + Sync), mappings: &[Mapping]) -> std::r
         version: job.interpreter.version,
         runtime: job.interpreter.runtime,
     };
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
     let begun = Instant::now();
-    let received = reader::read(&source, threads)?;
+    let received = reader::read(&source, threads())?;
     job.step(&format!("memory read in {} ms", milliseconds(begun.elapsed())));
     Ok(received)
+}
+
+/// How many threads of ours list objects.
+pub(super) fn threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS)
 }
 
 /// Tries that met the collector at work.

@@ -36,6 +36,6 @@ pub(crate) use keeping::{Keeper, Prepared, SUBCOMMAND, TwinOrReason};
 pub(crate) use landing::{Call, Landing, Resume};
 pub(crate) use registers::RegisterSet;
 pub(crate) use stacks::Stacks;
-pub(crate) use sys::kill;
+pub(crate) use sys::{kill, map_file};
 pub(crate) use twin::libc_data;
 pub(crate) use visit::VisitState;
