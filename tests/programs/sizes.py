@@ -1,4 +1,4 @@
-"""Prints version and flavour, then the module, name and `__basicsize__` of every type that can be found, a line each."""
+"""Prints version and flavour; then of every type not written in Python module, name and `__basicsize__`, a line each."""
 import gc
 import importlib
 import itertools
@@ -64,5 +64,6 @@ for item in itertools.chain(gc.get_objects(), kept):
 print('%d.%d.%d' % sys.version_info[:3], 'debug' if hasattr(sys, 'gettotalrefcount') else 'release', sep='-')
 module_of, name_of = (type.__dict__[name].__get__ for name in ('__module__', '__qualname__'))
 for kind in found.values():
-    if type(module_of(kind)) is str:
+    is_python = any(type(value) is type(coroutine) for value in list(type.__dict__['__dict__'].__get__(kind).values()))
+    if type(module_of(kind)) is str and not is_python:
         print(module_of(kind), name_of(kind), kind.__basicsize__, sep='\t')
