@@ -157,6 +157,11 @@ fn through_gdb() {
 }
 
 #[test]
+fn through_the_reader() {
+    each(|_| true, |python| zoo(python, "reader"));
+}
+
+#[test]
 fn by_hand() {
     let Some(path) = std::env::var_os("ZOO_PYTHON") else { return };
     let path = std::fs::canonicalize(path).unwrap();
