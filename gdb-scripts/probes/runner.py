@@ -257,6 +257,10 @@ def own_objects():
     constants = statement.f_code.co_consts if statement is not None else ()
     texts = [constant for constant in constants if type(constant) is str and len(constant) > 500]
     own.update(id(holder) for holder in function('gc', 'get_referrers')(*texts) if has((list, tuple), type(holder)))
+    if sys.version_info < (3, 10):
+        # And in lists that only the parser itself refers to: names that nobody else has tell them (Python/pyarena.c).
+        texts = [name for name in OWN_FRAME.f_code.co_names if name in ('MACHINERY', 'WITH_FROZEN', 'OWN_FRAME')]
+        own.update(id(holder) for holder in function('gc', 'get_referrers')(*texts) if type(holder) is list)
     # The generations are in order of birth, and nobody else has run since the first of ours. Before 3.8 their ends
     # cannot be told: only gaps are closed.
     young = YOUNG or list(map(id, SNAPSHOT))

@@ -51,7 +51,9 @@ fn execute(plan: Plan, console: &Console) -> Result<Verdict> {
         Plan::Completions(shell) => {
             console.result(&String::from_utf8_lossy(&cli::completions::script(shell))).map(|()| Verdict::Done)
         }
-        Plan::Layout(file) => console.result(&crate::layout::generate(&file)?).map(|()| Verdict::Done),
+        Plan::Layout { file, libraries } => {
+            console.result(&crate::layout::generate(&file, &libraries)?).map(|()| Verdict::Done)
+        }
         Plan::Keeper => {
             crate::freeze::keep(std::io::stdin().lock(), std::io::stdout().lock());
             Ok(Verdict::Done)

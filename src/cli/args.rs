@@ -63,6 +63,9 @@ pub(crate) enum Command {
         /// A CPython executable or library, or its separate debug file
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: PathBuf,
+        /// Extension modules, for the types that they define
+        #[arg(value_name = "LIBRARY", value_hint = ValueHint::FilePath)]
+        libraries: Vec<PathBuf>,
     },
     /// Stand by to let a target go when its analysis dies; started by `analyze` itself
     #[command(hide = true, disable_help_flag = true)]

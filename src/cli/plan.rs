@@ -26,7 +26,7 @@ pub(crate) enum Plan {
     Doctor(Box<DoctorPlan>),
     Demo(Box<DemoPlan>),
     Completions(Shell),
-    Layout(PathBuf),
+    Layout { file: PathBuf, libraries: Vec<PathBuf> },
     Keeper,
 }
 
@@ -224,7 +224,7 @@ pub(crate) fn resolve(command: Command, here: &Environment) -> Result<Plan> {
         Command::Doctor(args) => Plan::Doctor(Box::new(doctor(args, here)?)),
         Command::Demo(args) => Plan::Demo(Box::new(demo(args, here)?)),
         Command::Completions { shell } => Plan::Completions(shell),
-        Command::Layout { file } => Plan::Layout(existing(here, &file, "the file")?),
+        Command::Layout { file, libraries } => Plan::Layout { file: existing(here, &file, "the file")?, libraries },
         Command::Keeper { .. } => Plan::Keeper,
     })
 }
@@ -281,7 +281,7 @@ fn demo(args: DemoArgs, here: &Environment) -> Result<DemoPlan> {
             several: false,
             now: here.now,
         },
-        collect: collect(args.collect, settings, here)?,
+        collect: CollectPlan { collector: Collector::Gdb, ..collect(args.collect, settings, here)? },
         screen,
     })
 }

@@ -16,6 +16,8 @@ pub(crate) struct ProbePlan {
     pub(crate) builtin: Vec<BuiltinProbe>,
     /// In the order named, each name once.
     pub(crate) user: Vec<UserProbe>,
+    /// Something was asked for that only the interpreter itself can answer.
+    pub(crate) need_interpreter: bool,
 }
 
 /// A probe of the user's own.
@@ -59,7 +61,10 @@ pub(crate) fn plan(typed: &[ProbeChoice], configured: &[ProbeChoice], here: &Env
         }
         user.push(probe);
     }
-    Ok(ProbePlan { builtin, user })
+    let only_there =
+        |choice: &ProbeChoice| !matches!(choice, ProbeChoice::Builtin(BuiltinProbe::Heap | BuiltinProbe::Threads));
+    let need_interpreter = !user.is_empty() || typed.iter().any(only_there);
+    Ok(ProbePlan { builtin, user, need_interpreter })
 }
 
 fn read(path: &Path, here: &Environment) -> Result<UserProbe> {

@@ -24,6 +24,8 @@ pub(crate) enum Collector {
     Auto,
     /// GDB, which has the interpreter itself run the probes
     Gdb,
+    /// Reads memory from outside and runs nothing: also of a process that hangs
+    Reader,
 }
 
 /// What the work is done on.
@@ -35,6 +37,8 @@ pub(crate) enum Freeze {
     Twin,
     /// The process itself, stopped meanwhile
     Stop,
+    /// The process itself while it runs, as well as that can be done (reader only)
+    Live,
 }
 
 /// A probe that comes with the program.

@@ -4,6 +4,8 @@
 //! nothing else ([`keeper`]). All `unsafe` code of the house is in this folder.
 #![allow(unsafe_code)]
 
+mod copy;
+mod fast_memory;
 mod gil;
 mod gil_site;
 mod inject;
@@ -13,10 +15,12 @@ mod keeping;
 mod landing;
 mod landing_x86_64;
 mod registers;
+mod resident;
 mod seccomp;
 mod stacks;
 mod sys;
 mod sys_filter;
+mod sys_memory;
 #[cfg(test)]
 mod tests;
 mod threads;
@@ -24,6 +28,8 @@ mod twin;
 mod visit;
 mod x86_64;
 
+pub(crate) use copy::{How, Stood, copy};
+pub(crate) use fast_memory::read_memory;
 pub(crate) use gil::{Candidate, GilSite, ThreadView, Way};
 pub(crate) use keeper::{TwinAnswer, run as keep};
 pub(crate) use keeping::{Keeper, Prepared, SUBCOMMAND, TwinOrReason};

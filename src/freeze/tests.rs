@@ -6,12 +6,16 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use super::inject::{Injector, Step};
 use super::threads::Held;
 
-/// A Python that counts, checks its arithmetic, handles a 1 ms timer and reads a pipe; killed when dropped.
-struct Target {
+/// A Python that runs a program of ours; killed when dropped.
+pub(super) struct Target {
     child: Child,
     out: BufReader<ChildStdout>,
 }
 
+/// Says that it is ready, and sleeps.
+pub(super) const QUIET: &str = "import time\nprint('ready', flush=True)\ntime.sleep(600)";
+
+/// Counts, checks its arithmetic, handles a 1 ms timer and reads a pipe.
 const PROGRAM: &str = r#"
 import math, os, signal, sys, threading, time
 ticks = [0]
@@ -39,8 +43,13 @@ while True:
 
 impl Target {
     fn start() -> Target {
+        Target::running(PROGRAM)
+    }
+
+    /// Runs `program`, which prints `ready` first.
+    pub(super) fn running(program: &str) -> Target {
         let mut child = Command::new("python3")
-            .args(["-S", "-c", PROGRAM])
+            .args(["-S", "-c", program])
             .stdout(Stdio::piped())
             .spawn()
             .expect("python3 is on PATH");
@@ -50,14 +59,14 @@ impl Target {
         target
     }
 
-    fn line(&mut self) -> String {
+    pub(super) fn line(&mut self) -> String {
         let mut line = String::new();
         self.out.read_line(&mut line).expect("readable");
         line.trim().to_owned()
     }
 
     /// It computes, and its timer fires, after what has been done to it.
-    fn assert_unharmed(&mut self) {
+    pub(super) fn assert_unharmed(&mut self) {
         // What was printed before says nothing: look at lines of two more rounds of hundred.
         let count = |line: &str| -> Vec<u64> { line.split(' ').skip(1).map(|w| w.parse().expect("number")).collect() };
         let mut last = Vec::new();
@@ -73,7 +82,7 @@ impl Target {
         assert!(status.contains("SigBlk:\t0000000000000000"), "{status}");
     }
 
-    fn pid(&self) -> i32 {
+    pub(super) fn pid(&self) -> i32 {
         self.child.id() as i32
     }
 }

@@ -58,8 +58,15 @@ impl Held {
                 break;
             }
             held.threads.extend(asked.iter().map(|&tid| (tid, Vec::new())));
+            // Whatever is wrong with one, all are waited for: only a thread that stands can be let go.
+            let mut wrong = None;
             for tid in asked {
-                held.wait_for_stop(tid, deadline)?;
+                if let Err(error) = held.wait_for_stop(tid, deadline) {
+                    wrong.get_or_insert(error);
+                }
+            }
+            if let Some(error) = wrong {
+                return Err(error);
             }
         }
         if held.threads.is_empty() {

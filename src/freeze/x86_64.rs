@@ -18,6 +18,9 @@ pub(super) const RED_ZONE: u64 = 128;
 const USER_CS: u16 = 0x33;
 const USER_SS: u16 = 0x2b;
 
+/// Below it is no memory (`vm.mmap_min_addr`); small arguments are descriptors and the like.
+const LOWEST_ADDRESS: u64 = 4096;
+
 /// Size of `struct ucontext` up to and including the signal mask.
 const CONTEXT_SIZE: u64 = 304;
 /// Where the software-reserved bytes are in an XSAVE area.
@@ -38,8 +41,14 @@ pub(super) fn waits_in_system_call(registers: &Registers) -> bool {
 }
 
 /// The futex a thread waits on, if it waits on one.
+///
+/// A wait with a timeout that was interrupted once goes on as `restart_syscall`, which leaves the arguments where they
+/// were but no longer tells of what: then it may be a futex. One thread taken for waiting elsewhere while it waited for the
+/// GIL would deadlock with itself.
 pub(super) fn futex_waited_on(registers: &Registers) -> Option<u64> {
-    (in_system_call(registers) && registers.orig_rax == libc::SYS_futex as u64).then_some(registers.rdi)
+    let restarted = registers.orig_rax == libc::SYS_restart_syscall as u64 && registers.rdi >= LOWEST_ADDRESS;
+    let waits = registers.orig_rax == libc::SYS_futex as u64 || restarted;
+    (in_system_call(registers) && waits).then_some(registers.rdi)
 }
 
 fn in_system_call(registers: &Registers) -> bool {
@@ -196,4 +205,23 @@ fn context(r: &Registers, state: u64, mask: u64) -> [u8; CONTEXT_SIZE as usize] 
         slot.copy_from_slice(&word.to_le_bytes());
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_that_is_gone_on_with_is_still_one_on_its_futex() {
+        let waiting = |call: i64, first: u64| {
+            let mut registers = crate::freeze::sys::no_registers();
+            (registers.orig_rax, registers.rdi) = (call as u64, first);
+            futex_waited_on(&registers)
+        };
+        assert_eq!(waiting(libc::SYS_futex, 0x5000), Some(0x5000));
+        assert_eq!(waiting(libc::SYS_restart_syscall, 0x5000), Some(0x5000));
+        assert_eq!(waiting(libc::SYS_restart_syscall, 1), None, "a clock's number");
+        assert_eq!(waiting(libc::SYS_read, 0x5000), None);
+        assert_eq!(waiting(-1, 0x5000), None);
+    }
 }

@@ -50,9 +50,15 @@ impl Flags {
     pub(crate) const TRACKED: Flags = Flags(1);
     /// In the permanent generation (`gc.freeze`).
     pub(crate) const FROZEN: Flags = Flags(2);
+    /// Some of its references were not told by its type but look like ones.
+    pub(crate) const CONSERVATIVE: Flags = Flags(4);
 
     pub(crate) fn has(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    pub(crate) fn with(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
     }
 }
 

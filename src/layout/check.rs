@@ -173,7 +173,7 @@ fn pointer_or_null(address: u64, what: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::Origin;
+    use crate::layout::{Found, Origin};
     use crate::target::memory::FakeMemory;
 
     const RUNTIME: u64 = 0x1000;
@@ -199,7 +199,11 @@ mod tests {
             ("gil.last_holder", 8),
             ("gil.locked", 16),
         ];
-        Layout { origin: Origin::DebugOffsets, offsets: offsets.into(), statics: Default::default() }
+        Layout {
+            origin: Origin::DebugOffsets,
+            found: Found { offsets: offsets.into(), ..Found::default() },
+            statics: Default::default(),
+        }
     }
 
     /// Two interpreters, the main one with two threads.
@@ -259,7 +263,7 @@ mod tests {
     #[test]
     fn without_native_ids_a_thread_is_known_by_its_control_block() {
         let mut layout = layout();
-        layout.offsets.remove("tstate.native_thread_id");
+        layout.found.offsets.remove("tstate.native_thread_id");
         let mut memory = memory();
         assert_eq!(outcome(&layout, &memory), "no thread state is of a thread of the process");
         memory.write_u64(0x8000, 0x8000);
@@ -268,11 +272,11 @@ mod tests {
 
     #[test]
     fn what_is_not_told_is_not_guessed() {
-        for name in layout().offsets.keys().filter(|name| {
+        for name in layout().found.offsets.keys().filter(|name| {
             !["runtime.interpreters_main", "runtime.tstate_current", "tstate.native_thread_id"].contains(*name)
         }) {
             let mut layout = layout();
-            layout.offsets.remove(name);
+            layout.found.offsets.remove(name);
             assert_ne!(outcome(&layout, &memory()), "", "{name}");
         }
     }

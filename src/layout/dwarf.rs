@@ -1,7 +1,7 @@
 //! Offsets from debug information: the structs we want, looked up in a file's DWARF (versions 2 to 5).
 //!
-//! Walks the units and stops as soon as all are found, which is early: every file of CPython's core includes them. The
-//! file is hostile input: offsets out of range are errors of the reader, chains of types and nesting are bounded.
+//! Walks the units and stops as soon as all are found. The file is hostile input: offsets out of range are errors of the
+//! reader, chains of types and nesting are bounded.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,11 @@ use gimli::{
     DebugStrOffsetsBase, DebuggingInformationEntry, EndianSlice, LittleEndian, UnitHeader, UnitOffset,
 };
 
-use super::names::{FIELDS, Structure};
-use super::{MAX_OFFSET, Offsets};
+use super::names::{Need, STRUCTURES, Structure};
+use super::objects::{OBJECTS, Object};
+use super::{Found, MAX_OFFSET};
 use crate::target::elf::Elf;
+use crate::target::version::Version;
 
 /// `typedef`s and qualifiers around a type.
 const MAX_TYPE_CHAIN: usize = 16;
@@ -51,8 +53,54 @@ struct Place {
     entry: usize,
 }
 
-/// The offsets of `wanted` that the debug information of `elf` has; the error says what is missing.
-pub(super) fn offsets(elf: &Elf, wanted: &[Structure]) -> Result<Offsets, String> {
+/// A struct that is looked for.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Structure(&'static Structure),
+    Object(&'static Object),
+}
+
+impl Wanted {
+    fn tags(self) -> &'static [&'static str] {
+        match self {
+            Wanted::Structure(structure) => structure.tags,
+            Wanted::Object(object) => object.tags,
+        }
+    }
+
+    /// Whether `version` cannot be read without it.
+    fn is_needed(self, version: Version) -> bool {
+        match self {
+            Wanted::Structure(structure) => match structure.need {
+                Need::All => true,
+                Need::From37 => version.at_least(3, 7),
+                Need::None => false,
+            },
+            Wanted::Object(_) => false,
+        }
+    }
+}
+
+/// What the debug information of `elf`, of an interpreter of `version`, tells; the error says what is missing.
+pub(super) fn find(elf: &Elf, version: Version) -> Result<Found, String> {
+    let all = STRUCTURES.iter().map(Wanted::Structure).chain(OBJECTS.iter().map(Wanted::Object));
+    let (found, missing) = search(elf, all.collect())?;
+    match missing.iter().find(|wanted| wanted.is_needed(version)) {
+        None => Ok(found),
+        Some(wanted) => Err(format!("its debug information has no `struct {}`", wanted.tags()[0])),
+    }
+}
+
+/// Adds the plain objects that `found` does not have yet and the debug information of a library does.
+pub(super) fn find_more(library: &Elf, found: &mut Found) -> Result<(), String> {
+    let missing = OBJECTS.iter().filter(|object| !found.objects.contains_key(object.types[0]));
+    let (more, _) = search(library, missing.map(Wanted::Object).collect())?;
+    found.objects.extend(more.objects);
+    Ok(())
+}
+
+/// What of `missing` is there, and what is not.
+fn search(elf: &Elf, mut missing: Vec<Wanted>) -> Result<(Found, Vec<Wanted>), String> {
     let info = elf.section_data(".debug_info").ok_or("it has no debug information")?;
     let section = |name| elf.section_data(name).unwrap_or_default();
     let (abbreviations, strings) = (section(".debug_abbrev"), section(".debug_str"));
@@ -65,17 +113,13 @@ pub(super) fn offsets(elf: &Elf, wanted: &[Structure]) -> Result<Offsets, String
         line_strings: DebugLineStr::from(slice(&line_strings)),
         string_offsets: DebugStrOffsets::from(slice(&string_offsets)),
     };
-    let mut missing = wanted.to_vec();
-    let mut offsets = Offsets::new();
-    dwarf.search(&mut missing, &mut offsets).map_err(|error| format!("its debug information is damaged: {error}"))?;
-    match missing.first() {
-        None => Ok(offsets),
-        Some(structure) => Err(format!("its debug information has no `struct {}`", structure.tag())),
-    }
+    let mut found = Found::default();
+    dwarf.search(&mut missing, &mut found).map_err(|error| format!("its debug information is damaged: {error}"))?;
+    Ok((found, missing))
 }
 
 impl<'a> Dwarf<'a> {
-    fn search(&self, missing: &mut Vec<Structure>, offsets: &mut Offsets) -> gimli::Result<()> {
+    fn search(&self, missing: &mut Vec<Wanted>, found: &mut Found) -> gimli::Result<()> {
         let mut units = self.info.units();
         while let Some(header) = units.next()? {
             let unit = self.open(header)?;
@@ -85,14 +129,14 @@ impl<'a> Dwarf<'a> {
                 continue;
             }
             while let Some(entry) = entries.current() {
-                if let Some(at) = self.wanted(&unit, entry, missing) {
+                for at in self.wanted(&unit, entry, missing).into_iter().rev() {
                     let place = Place { unit: unit.start(), entry: entry.offset().0 };
-                    if self.measure(place, missing[at], offsets)? {
+                    if self.measure(place, missing[at], found)? {
                         missing.swap_remove(at);
-                        if missing.is_empty() {
-                            return Ok(());
-                        }
                     }
+                }
+                if missing.is_empty() {
+                    return Ok(());
                 }
                 entries.next_sibling()?;
             }
@@ -126,13 +170,15 @@ impl<'a> Dwarf<'a> {
         Ok(None)
     }
 
-    /// Which of `missing` this entry defines.
-    fn wanted(&self, unit: &Unit<'a>, entry: &Entry<'a>, missing: &[Structure]) -> Option<usize> {
-        if entry.tag() != gimli::DW_TAG_structure_type || entry.has_attr(gimli::DW_AT_declaration) {
-            return None;
+    /// Which of `missing` this entry defines, by a tag or by a name given to a struct without one.
+    fn wanted(&self, unit: &Unit<'a>, entry: &Entry<'a>, missing: &[Wanted]) -> Vec<usize> {
+        let kinds = [gimli::DW_TAG_structure_type, gimli::DW_TAG_union_type, gimli::DW_TAG_typedef];
+        if !kinds.contains(&entry.tag()) || entry.has_attr(gimli::DW_AT_declaration) {
+            return Vec::new();
         }
-        let name = self.name(unit, entry)?;
-        missing.iter().position(|structure| structure.tag().as_bytes() == name)
+        let Some(name) = self.name(unit, entry) else { return Vec::new() };
+        let is_called = |wanted: &Wanted| wanted.tags().iter().any(|tag| tag.as_bytes() == name);
+        missing.iter().enumerate().filter(|(_, wanted)| is_called(wanted)).map(|(at, _)| at).collect()
     }
 
     fn name(&self, unit: &Unit<'a>, entry: &Entry<'a>) -> Option<&'a [u8]> {
@@ -150,30 +196,45 @@ impl<'a> Dwarf<'a> {
         Some(string.slice())
     }
 
-    /// Adds the fields of the struct at `place` to `offsets`, if it is CPython's: says whether.
-    fn measure(&self, place: Place, structure: Structure, offsets: &mut Offsets) -> gimli::Result<bool> {
-        let mut found = BTreeMap::new();
-        for field in FIELDS.iter().filter(|field| field.structure == structure) {
-            for path in field.paths {
-                let Some(member) = self.follow(place, path)? else { continue };
-                let value = if field.size { self.size(member.kind)? } else { Some(member.offset) };
-                if let Some(value) = value.filter(|&value| value < MAX_OFFSET) {
-                    found.insert(field.name, value);
-                    break;
+    /// Adds what is wanted of the struct at `place` to `found`, if it is CPython's: says whether.
+    fn measure(&self, place: Place, wanted: Wanted, found: &mut Found) -> gimli::Result<bool> {
+        let Some(size) = self.size(place)? else { return Ok(false) };
+        match wanted {
+            Wanted::Structure(structure) => {
+                let mut offsets = BTreeMap::new();
+                for field in structure.fields {
+                    for path in field.paths {
+                        let Some(member) = self.follow(place, path)? else { continue };
+                        let value = if field.size { self.size(member.kind)? } else { Some(member.offset) };
+                        if let Some(value) = value.filter(|&value| value < MAX_OFFSET) {
+                            offsets.insert(field.name, value);
+                            break;
+                        }
+                    }
                 }
+                let ours = structure.marks.iter().all(|mark| offsets.contains_key(mark));
+                if ours {
+                    found.offsets.extend(offsets);
+                }
+                Ok(ours)
+            }
+            Wanted::Object(object) => {
+                let mut members = BTreeMap::from([("", size)]);
+                for (path, _) in object.visits {
+                    if let Some(member) = self.follow(place, path)?.filter(|member| member.offset < MAX_OFFSET) {
+                        members.insert(*path, member.offset);
+                    }
+                }
+                found.objects.insert(object.types[0], members);
+                Ok(true)
             }
         }
-        let ours = structure.marks().iter().all(|mark| found.contains_key(mark));
-        if ours {
-            offsets.extend(found);
-        }
-        Ok(ours)
     }
 
     /// The member that a path like `ceval.gil` leads to.
     fn follow(&self, place: Place, path: &str) -> gimli::Result<Option<Member>> {
         let mut member = Member { offset: 0, kind: place };
-        for name in path.split('.') {
+        for name in path.split('.').filter(|name| !name.is_empty()) {
             let Some(structure) = self.strip(member.kind)? else { return Ok(None) };
             let Some(next) = self.member(structure, name, MAX_ANONYMOUS)? else { return Ok(None) };
             member = Member { offset: member.offset.saturating_add(next.offset), kind: next.kind };
@@ -240,12 +301,29 @@ impl<'a> Dwarf<'a> {
         Ok(None)
     }
 
-    /// The size in bytes of a struct or union type.
+    /// The size in bytes of a struct or union type, or of an array of pointers.
     fn size(&self, kind: Place) -> gimli::Result<Option<u64>> {
+        if let Some(length) = self.array_length(kind)? {
+            return Ok(Some(length * 8));
+        }
         let Some(place) = self.strip(kind)? else { return Ok(None) };
         let unit = self.unit_at(place.unit)?;
         let entry = unit.header.entry(&unit.abbreviations, UnitOffset(place.entry))?;
         Ok(entry.attr_value(gimli::DW_AT_byte_size).and_then(|value| value.udata_value()))
+    }
+}
+
+impl Dwarf<'_> {
+    /// How many elements an array type has.
+    fn array_length(&self, kind: Place) -> gimli::Result<Option<u64>> {
+        let unit = self.unit_at(kind.unit)?;
+        let mut entries = unit.header.entries_at_offset(&unit.abbreviations, UnitOffset(kind.entry))?;
+        if !entries.next_entry()? || entries.current().is_none_or(|entry| entry.tag() != gimli::DW_TAG_array_type) {
+            return Ok(None);
+        }
+        entries.next_entry()?;
+        let bound = entries.current().and_then(|entry| entry.attr_value(gimli::DW_AT_upper_bound));
+        Ok(bound.and_then(|bound| bound.udata_value()).filter(|&bound| bound < MAX_OFFSET).map(|bound| bound + 1))
     }
 }
 

@@ -9,6 +9,7 @@ mod debug_offsets;
 mod dwarf;
 mod generate;
 mod names;
+mod objects;
 mod statics;
 mod table;
 
@@ -23,7 +24,6 @@ use crate::target::elf::Elf;
 use crate::target::memory::Memory;
 use crate::target::python::{Interpreter, native_thread_ids};
 use crate::units::printable;
-use names::Structure;
 use statics::Statics;
 use table::Table;
 
@@ -34,6 +34,14 @@ const CHECKS: usize = 5;
 const MAX_NAME: usize = 200;
 
 type Offsets = BTreeMap<&'static str, u64>;
+
+/// What a source of layouts tells.
+#[derive(Clone, Debug, Default)]
+struct Found {
+    offsets: Offsets,
+    /// The members of plain objects' structs by the first of their types; the empty name is that of the size.
+    objects: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+}
 
 /// Where a layout is from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,19 +72,32 @@ impl fmt::Display for Origin {
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) origin: Origin,
-    offsets: Offsets,
+    found: Found,
     statics: Statics,
 }
 
 impl Layout {
     pub(crate) fn offset(&self, name: &str) -> Option<u64> {
-        self.offsets.get(name).copied()
+        self.found.offsets.get(name).copied()
     }
 
     /// Like [`Layout::offset`]; that there is none is an error of kind `NotPython`.
     pub(crate) fn require(&self, name: &str) -> Result<u64> {
         let unknown = || format!("the offset `{name}` is unknown: {} does not tell it", self.origin);
         self.offset(name).ok_or_else(|| with_remedies(Error::new(Kind::NotPython, unknown())))
+    }
+
+    /// The plain C types that are known: the name, the size of the struct in bytes, and the members that refer to objects,
+    /// each with the step to it in Python.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = (&'static str, u64, Vec<(u64, &'static str)>)> + '_ {
+        let found =
+            objects::OBJECTS.iter().filter_map(|object| Some((object, self.found.objects.get(object.types[0])?)));
+        found.flat_map(|(object, members)| {
+            let size = members.get("").copied().unwrap_or(0);
+            let visits: Vec<_> =
+                object.visits.iter().filter_map(|(path, step)| Some((*members.get(path)?, *step))).collect();
+            object.types.iter().map(move |name| (*name, size, visits.clone()))
+        })
     }
 
     /// The address in the process of one of 3.6's statics (`gil_locked`, `interp_head`, …), unless symbols were
@@ -110,23 +131,23 @@ pub(crate) fn resolve(interpreter: &Interpreter, debug_files: &[PathBuf], memory
     let own = (&interpreter.image.path, &interpreter.image.elf);
     let files: Vec<_> = std::iter::once(own).chain(separate.iter().map(|(path, elf)| (path, elf))).collect();
     let (statics, sizes) = if version.at_least(3, 7) { Default::default() } else { statics::find(interpreter, &files) };
-    let wanted = if version.at_least(3, 7) { Structure::ALL } else { Structure::OF_3_6 };
 
     let (same_build, near): (Vec<_>, Vec<_>) =
         table::fitting(interpreter).into_iter().partition(|table| table.is_of(interpreter));
-    let from_table = |table: Table| (Origin::Table(table.name), Ok(table.offsets));
-    let from_file = |(path, elf): &(&PathBuf, &Elf)| (Origin::Dwarf(path.to_path_buf()), dwarf::offsets(elf, wanted));
+    let from_table = |table: Table| (Origin::Table(table.name), Ok(table.found));
+    let from_file = |(path, elf): &(&PathBuf, &Elf)| (Origin::Dwarf(path.to_path_buf()), dwarf::find(elf, version));
     // The table of this very build says the same as its DWARF, and is quicker. Each is only made when those before
     // failed.
     let sources = same_build.into_iter().map(from_table).chain(files.iter().map(from_file));
     let sources = sources.chain(near.into_iter().map(from_table));
-    let sources = sources.chain((!told.is_empty()).then(|| (Origin::DebugOffsets, Ok(told.clone()))));
-    for (origin, offsets) in sources {
-        let outcome = offsets.and_then(|offsets| {
-            contradiction(&offsets, &told)?;
-            let more = told.iter().chain(&sizes).map(|(&name, &offset)| (name, offset));
-            let offsets = offsets.into_iter().chain(more).collect();
-            let layout = Layout { origin: origin.clone(), offsets, statics: statics.clone() };
+    let sources = sources.chain(
+        (!told.is_empty()).then(|| (Origin::DebugOffsets, Ok(Found { offsets: told.clone(), ..Found::default() }))),
+    );
+    for (origin, found) in sources {
+        let outcome = found.and_then(|mut found| {
+            contradiction(&found.offsets, &told)?;
+            found.offsets.extend(told.iter().chain(&sizes).map(|(&name, &offset)| (name, offset)));
+            let layout = Layout { origin: origin.clone(), found, statics: statics.clone() };
             checked(&layout, interpreter, memory).map(|()| layout)
         });
         match outcome {
@@ -246,18 +267,17 @@ mod tests {
             assert!(by_name == 0 || by_name == interpreter.runtime, "{name}: {by_name:#x}");
 
             // What every source says must hold, not only what the first one did.
-            let wanted = if interpreter.runtime == 0 { Structure::OF_3_6 } else { Structure::ALL };
             let mapped = PathBuf::from(format!("/proc/{}/root", interpreter.pid))
                 .join(interpreter.image.path.strip_prefix("/").expect("absolute"));
             for path in debug_file.iter().chain([&mapped]) {
                 let Ok(elf) = Elf::open(path) else { continue }; // renamed and deleted in one of the tests
-                let Ok(offsets) = dwarf::offsets(&elf, wanted) else { continue };
-                for (field, offset) in &offsets {
+                let Ok(found) = dwarf::find(&elf, interpreter.version) else { continue };
+                for (field, offset) in &found.offsets {
                     assert_eq!(layout.offset(field), Some(*offset), "{name}: {field} by {} and DWARF", layout.origin);
                 }
             }
             for table in table::fitting(&interpreter) {
-                let layout = Layout { origin: Origin::Table(table.name), offsets: table.offsets, ..layout.clone() };
+                let layout = Layout { origin: Origin::Table(table.name), found: table.found, ..layout.clone() };
                 assert_eq!(checked(&layout, &interpreter, &memory), Ok(()), "{name}: {}", layout.origin);
             }
             wrong_layouts_are_refused(&name, &layout, &interpreter, &memory);
@@ -277,7 +297,7 @@ mod tests {
             let main = layout.offset("runtime.interpreters_main");
             for wrong in [offset + 8, offset + 16].into_iter().filter(|&wrong| Some(wrong) != main) {
                 let mut layout = layout.clone();
-                layout.offsets.insert(field_name(field), wrong);
+                layout.found.offsets.insert(field_name(field), wrong);
                 let outcome = checked(&layout, interpreter, memory);
                 assert!(outcome.is_err(), "{name}: {field} at {wrong} instead of {offset} passed");
             }

@@ -3,8 +3,11 @@
 //! A table fits builds of its minor version and flavour, more or less: which one is right is for [`super::check`] to
 //! say.
 
-use super::Offsets;
+use std::collections::BTreeMap;
+
+use super::Found;
 use super::names::known;
+use super::objects::OBJECTS;
 use crate::target::python::Interpreter;
 use crate::target::version::Version;
 
@@ -13,6 +16,9 @@ macro_rules! tables {
         &[$(($name, include_str!(concat!("../../config/layouts/", $name, ".toml")))),*]
     };
 }
+
+/// The key of a struct's size among those of its members.
+pub(super) const SIZE: &str = "sizeof";
 
 /// The name and text of each.
 const TABLES: &[(&str, &str)] = tables![
@@ -43,7 +49,7 @@ pub(super) struct Table {
     free_threaded: bool,
     machine: u16,
     build_id: Option<String>,
-    pub(super) offsets: Offsets,
+    pub(super) found: Found,
 }
 
 impl Table {
@@ -71,10 +77,16 @@ pub(super) fn fitting(interpreter: &Interpreter) -> Vec<Table> {
 fn parse(name: &'static str, text: &str) -> Option<Table> {
     let toml: toml::Table = text.parse().ok()?;
     let flag = |key| toml.get(key).and_then(toml::Value::as_bool);
-    let mut offsets = Offsets::new();
+    let mut found = Found::default();
     for (structure, fields) in toml.iter().filter_map(|(key, value)| Some((key, value.as_table()?))) {
         for (field, value) in fields {
-            offsets.insert(known(&format!("{structure}.{field}"))?, value.as_integer()?.try_into().ok()?);
+            if structure == "objects" {
+                let (kind, members) = object(field, value.as_table()?)?;
+                found.objects.insert(kind, members);
+            } else {
+                let name = known(&format!("{structure}.{field}"))?;
+                found.offsets.insert(name, value.as_integer()?.try_into().ok()?);
+            }
         }
     }
     Some(Table {
@@ -84,8 +96,20 @@ fn parse(name: &'static str, text: &str) -> Option<Table> {
         free_threaded: flag("free_threaded")?,
         machine: toml.get("machine")?.as_integer()?.try_into().ok()?,
         build_id: toml.get("build_id").and_then(|id| id.as_str()).map(str::to_owned),
-        offsets,
+        found,
     })
+}
+
+/// The members of a plain object's struct; its size has the empty name.
+fn object(name: &str, table: &toml::Table) -> Option<(&'static str, BTreeMap<&'static str, u64>)> {
+    let object = OBJECTS.iter().find(|object| object.types[0] == name)?;
+    let mut members = BTreeMap::new();
+    for (path, value) in table {
+        let known = object.visits.iter().map(|(known, _)| *known).find(|known| known == path);
+        let known = if path == SIZE { "" } else { known? };
+        members.insert(known, value.as_integer()?.try_into().ok()?);
+    }
+    Some((object.types[0], members))
 }
 
 #[cfg(test)]
@@ -106,7 +130,7 @@ mod tests {
                 "tstate.interp",
                 "tstate.thread_id",
             ] {
-                assert!(table.offsets.contains_key(needed), "{name} has no {needed}");
+                assert!(table.found.offsets.contains_key(needed), "{name} has no {needed}");
             }
         }
     }
@@ -119,7 +143,7 @@ mod tests {
             let (name, text) = TABLES.iter().find(|(known, _)| *known == name).expect("there is such a table");
             let table = parse(name, text).expect("it parses");
             for (field, offset) in expected {
-                assert_eq!(table.offsets.get(field), Some(offset), "{name}: {field}");
+                assert_eq!(table.found.offsets.get(field), Some(offset), "{name}: {field}");
             }
             if table.version.at_least(3, 7) {
                 let gil = [("gil.last_holder", 8), ("gil.locked", 16), ("gil.cond", 0x20), ("gil.mutex", 0x50)];
@@ -127,7 +151,7 @@ mod tests {
                 let sizes = [("gil.cond.size", 48), ("gil.switch_cond.size", 48)];
                 let more_sizes = [("gil.mutex.size", 40), ("gil.switch_mutex.size", 40)];
                 for (field, offset) in gil.iter().chain(&switch).chain(&sizes).chain(&more_sizes) {
-                    assert_eq!(table.offsets.get(field), Some(offset), "{name}: {field}");
+                    assert_eq!(table.found.offsets.get(field), Some(offset), "{name}: {field}");
                 }
             }
         }

@@ -104,14 +104,14 @@ impl Subject {
 ///
 /// Errors, the first that applies: `NoProcess`; `NotPython` for a thread of the kernel; `NotPermitted`; `NotPython`, naming a
 /// child that is Python; `Busy`.
-pub(crate) fn preflight(pid: i32) -> Result<(Process, Interpreter)> {
+pub(crate) fn preflight(pid: i32) -> Result<(Process, Interpreter, Result<()>)> {
     let subject = Subject::read(pid)?;
     let machine = Machine::read()?;
     judge::existence(&subject)?;
     judge::permission(&subject, &machine)?;
     let interpreter = find_python(&subject.process)?;
-    judge::state(&subject)?;
-    Ok((subject.process, interpreter))
+    let state = judge::state(&subject).map(drop);
+    Ok((subject.process, interpreter, state))
 }
 
 /// Whether `ps` may say that a process can be attached to; else a word or two why not.

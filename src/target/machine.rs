@@ -86,11 +86,19 @@ fn container() -> Option<Container> {
 
 /// `CommitLimit` less `Committed_AS` of `/proc/meminfo`, in bytes (proc(5)).
 fn committable(meminfo: &str) -> Option<u64> {
-    let kibibytes = |name: &str| {
-        let line = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
-    };
-    Some(kibibytes("CommitLimit")?.saturating_sub(kibibytes("Committed_AS")?).saturating_mul(1024))
+    Some(of_meminfo(meminfo, "CommitLimit")?.saturating_sub(of_meminfo(meminfo, "Committed_AS")?))
+}
+
+/// Memory that can be had without anybody being swapped out, in bytes, as the kernel guesses.
+pub(crate) fn available_memory() -> Option<u64> {
+    let text = read_proc("/proc/meminfo", MAX_FILE).unwrap_or_default();
+    of_meminfo(&String::from_utf8_lossy(&text), "MemAvailable")
+}
+
+/// The line `name` of `/proc/meminfo`, in bytes.
+fn of_meminfo(meminfo: &str, name: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// Why the target could not have one more process now, although it may otherwise: a limit that is reached.

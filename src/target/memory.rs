@@ -11,6 +11,11 @@ pub(crate) trait Memory {
     /// Fills `buffer` from `address` on, or fails: never a part of it.
     fn read(&self, address: u64, buffer: &mut [u8]) -> io::Result<()>;
 
+    /// Bytes that are at hand without copying, all in one piece.
+    fn slice(&self, _address: u64, _length: usize) -> Option<&[u8]> {
+        None
+    }
+
     /// The little-endian word at `address`.
     fn u64(&self, address: u64) -> io::Result<u64> {
         let mut bytes = [0; 8];

@@ -1,0 +1,255 @@
+//! The target's memory as the walk sees it: read in large pieces when first needed, at hand from then on.
+//!
+//! Every place has a number, counted in words over all regions in ascending order: a set of objects is a set of bits, and
+//! the rank of a bit is the row of an object. Addresses come from the target's own memory, so none is believed: what is in no
+//! region reads as absent, never as something.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::sync::OnceLock;
+
+use crate::target::maps::Mapping;
+use crate::target::memory::Memory;
+
+/// What is read at once, in bytes.
+const PIECE: u64 = 1 << 20;
+const PAGE: u64 = 4096;
+/// User space ends here with five levels of page tables.
+const END_OF_ADDRESSES: u64 = 1 << 56;
+/// A word: pointers are aligned to it, and so are all objects.
+pub(super) const WORD: u64 = 8;
+
+/// The memory of a process, by regions in ascending order that do not overlap.
+pub(super) struct Image<'a> {
+    memory: &'a (dyn Memory + Sync),
+    regions: Vec<Region<'a>>,
+}
+
+struct Region<'a> {
+    start: u64,
+    end: u64,
+    /// The number of its first word.
+    first: u64,
+    pieces: Box<[OnceLock<Cow<'a, [u8]>>]>,
+}
+
+impl<'a> Image<'a> {
+    /// Of the parts of `memory` that `mappings` name and a process can have objects in.
+    pub(super) fn new(memory: &'a (dyn Memory + Sync), mappings: &[Mapping]) -> Image<'a> {
+        let mut ranges: Vec<(u64, u64)> = Vec::new();
+        let usable = mappings.iter().filter(|m| m.permissions.read && !is_of_the_kernel(m));
+        for mapping in usable.filter(|m| m.start % PAGE == 0 && m.end % PAGE == 0 && m.end < END_OF_ADDRESSES) {
+            match ranges.last_mut() {
+                Some(last) if mapping.start < last.1 => {}
+                // Static data may begin in one mapping and end in the next.
+                Some(last) if mapping.start == last.1 => last.1 = mapping.end,
+                _ => ranges.push((mapping.start, mapping.end)),
+            }
+        }
+        let mut first = 0;
+        let regions = ranges.into_iter().map(|(start, end)| {
+            let pieces = (0..(end - start).div_ceil(PIECE)).map(|_| OnceLock::new()).collect();
+            let region = Region { start, end, first, pieces };
+            first += (end - start) / WORD;
+            region
+        });
+        Image { memory, regions: regions.collect() }
+    }
+
+    /// How many words all regions have.
+    pub(super) fn words(&self) -> u64 {
+        self.regions.last().map_or(0, |last| last.first + (last.end - last.start) / WORD)
+    }
+
+    /// The address of a word by its number, for numbers that ascend: looks where it looked last.
+    pub(super) fn addresses(&self) -> impl FnMut(u64) -> u64 {
+        let mut at = 0;
+        move |number| {
+            while self.regions.get(at + 1).is_some_and(|region| region.first <= number) {
+                at += 1;
+            }
+            self.regions.get(at).map_or(0, |region| region.start + number.wrapping_sub(region.first) * WORD)
+        }
+    }
+
+    fn piece<'s>(&'s self, region: &'s Region<'a>, piece: usize) -> &'s [u8] {
+        region.pieces[piece].get_or_init(|| {
+            let start = region.start + piece as u64 * PIECE;
+            let length = PIECE.min(region.end - start) as usize;
+            if let Some(bytes) = self.memory.slice(start, length) {
+                return Cow::Borrowed(bytes);
+            }
+            let mut bytes = vec![0; length];
+            if self.memory.read(start, &mut bytes).is_err() {
+                // Page by page: one that cannot be read stays empty, which is no object and refers to none.
+                for (page, at) in bytes.chunks_mut(PAGE as usize).zip((start..).step_by(PAGE as usize)) {
+                    if self.memory.read(at, page).is_err() {
+                        page.fill(0);
+                    }
+                }
+            }
+            Cow::Owned(bytes)
+        })
+    }
+}
+
+/// Mappings that are windows into the kernel, devices or files shared with others.
+fn is_of_the_kernel(mapping: &Mapping) -> bool {
+    let name = mapping.path.to_string_lossy();
+    ["[vvar", "[vsyscall", "[vdso"].iter().any(|kind| name.starts_with(kind)) || name.starts_with("/dev/")
+}
+
+/// A reader of an [`Image`] for one thread: remembers where it read last.
+pub(super) struct View<'i, 'a> {
+    image: &'i Image<'a>,
+    last: Cell<usize>,
+}
+
+impl<'i, 'a> View<'i, 'a> {
+    pub(super) fn new(image: &'i Image<'a>) -> View<'i, 'a> {
+        View { image, last: Cell::new(0) }
+    }
+
+    fn region(&self, address: u64) -> Option<&'i Region<'a>> {
+        let regions = &self.image.regions;
+        if let Some(region) = regions.get(self.last.get()).filter(|r| r.start <= address && address < r.end) {
+            return Some(region);
+        }
+        let at = regions.partition_point(|region| region.start <= address).checked_sub(1)?;
+        let region = regions.get(at).filter(|region| address < region.end)?;
+        self.last.set(at);
+        Some(region)
+    }
+
+    /// The bytes from `address` on, to the end of the piece they are in.
+    fn rest(&self, address: u64) -> Option<&'i [u8]> {
+        let region = self.region(address)?;
+        let offset = address - region.start;
+        self.image.piece(region, (offset / PIECE) as usize).get((offset % PIECE) as usize..)
+    }
+
+    /// The number of the word at an address; `None` for one that no object can have.
+    pub(super) fn number(&self, address: u64) -> Option<u64> {
+        if address % WORD != 0 {
+            return None;
+        }
+        let region = self.region(address)?;
+        Some(region.first + (address - region.start) / WORD)
+    }
+
+    /// The word at `address`.
+    pub(super) fn word(&self, address: u64) -> Option<u64> {
+        match self.rest(address)?.first_chunk() {
+            Some(bytes) => Some(u64::from_le_bytes(*bytes)),
+            None => self.bytes(address, 8)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)),
+        }
+    }
+
+    /// The word at `address` if it can be an address or a size, else 0: what refers to nothing. So nothing overflows that adds
+    /// an offset to it.
+    pub(super) fn pointer(&self, address: u64) -> u64 {
+        self.word(address).filter(|&word| word < END_OF_ADDRESSES).unwrap_or(0)
+    }
+
+    pub(super) fn half(&self, address: u64) -> Option<u32> {
+        match self.rest(address)?.first_chunk() {
+            Some(bytes) => Some(u32::from_le_bytes(*bytes)),
+            None => self.bytes(address, 4)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes)),
+        }
+    }
+
+    pub(super) fn byte(&self, address: u64) -> Option<u8> {
+        self.rest(address)?.first().copied()
+    }
+
+    /// `length` bytes from `address` on, if all of them are in one region.
+    pub(super) fn bytes(&self, address: u64, length: usize) -> Option<Cow<'i, [u8]>> {
+        let rest = self.rest(address)?;
+        if let Some(bytes) = rest.get(..length) {
+            return Some(Cow::Borrowed(bytes));
+        }
+        let region = self.region(address)?;
+        if address.checked_add(length as u64).is_none_or(|end| end > region.end) {
+            return None;
+        }
+        let mut bytes = Vec::with_capacity(length);
+        while bytes.len() < length {
+            let rest = self.rest(address + bytes.len() as u64)?;
+            bytes.extend_from_slice(&rest[..rest.len().min(length - bytes.len())]);
+        }
+        Some(Cow::Owned(bytes))
+    }
+
+    /// The text that ends with a zero byte, at most `limit` bytes of it.
+    pub(super) fn c_string(&self, address: u64, limit: usize) -> Option<String> {
+        let rest = self.rest(address)?;
+        let bytes = match rest[..rest.len().min(limit)].iter().position(|&byte| byte == 0) {
+            Some(end) => Cow::Borrowed(&rest[..end]),
+            None => {
+                let length = (1..=limit).find(|&n| self.byte(address + n as u64 - 1).is_none_or(|byte| byte == 0));
+                self.bytes(address, length.map_or(limit, |n| n - 1))?
+            }
+        };
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Whether `length` bytes from `address` on are in one region, so that a length read from the target can be true.
+    pub(super) fn has(&self, address: u64, length: u64) -> bool {
+        self.region(address).is_some_and(|region| length <= region.end - address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::maps;
+    use crate::target::memory::FakeMemory;
+
+    /// Two mappings, the second over more than one piece.
+    fn mappings() -> Vec<Mapping> {
+        maps::parse(b"10000-12000 rw-p 0 00:00 0 \n20000-320000 rw-p 0 00:00 0 \n400000-401000 rw-p 0 00:00 0 [vvar]\n")
+    }
+
+    #[test]
+    fn words_are_numbered_over_all_regions() {
+        let memory = FakeMemory::default();
+        let image = Image::new(&memory, &mappings());
+        let view = View::new(&image);
+        assert_eq!(image.words(), (0x2000 + 0x30_0000) / 8);
+        for address in [0x10000, 0x11ff8, 0x20000, 0x31_fff8] {
+            assert_eq!(image.addresses()(view.number(address).expect("it is in a region")), address);
+        }
+        for address in [0, 0xfff8, 0x10001, 0x12000, 0x320000, 0x400000, u64::MAX - 7] {
+            assert_eq!(view.number(address), None, "{address:#x}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_empty_and_what_is_nowhere_absent() {
+        let mut memory = FakeMemory::default();
+        memory.write(0x21000, &[7; 4096]);
+        memory.write(0x11ff0, b"0123456789abcdef");
+        let image = Image::new(&memory, &mappings());
+        let view = View::new(&image);
+        assert_eq!(view.word(0x21ff8), Some(0x0707_0707_0707_0707));
+        assert_eq!(view.word(0x22000), Some(0));
+        assert_eq!(view.word(0x12000), None);
+        assert_eq!(view.word(u64::MAX - 3), None);
+        assert!(view.has(0x20000, 0x30_0000) && !view.has(0x20000, 0x30_0001) && !view.has(0x12000, 0));
+        assert_eq!(view.bytes(0x11ff8, 9), None);
+        assert_eq!(view.bytes(0x20000, 0x20_0000).map(|bytes| bytes.len()), Some(0x20_0000));
+    }
+
+    #[test]
+    fn texts_end_at_a_zero_or_at_the_limit() {
+        let mut memory = FakeMemory::default();
+        memory.write(0x20000, &vec![b'x'; 0x20_0000]);
+        memory.write(0x20000 + 0x10_0003, b"\0");
+        let image = Image::new(&memory, &mappings());
+        let view = View::new(&image);
+        // Over the border of two pieces.
+        assert_eq!(view.c_string(0x20000 + 0xf_fffe, 100).as_deref(), Some("xxxxx"));
+        assert_eq!(view.c_string(0x20000 + 0xf_fffe, 3).as_deref(), Some("xxx"));
+        assert_eq!(view.c_string(0x12000, 3), None);
+    }
+}

@@ -1,0 +1,182 @@
+//! The reader: the whole heap from outside, without running a line of Python.
+//!
+//! Works on memory that does not change: that of a twin, a copy made while the target stood still, a core file. Two passes:
+//! [`mark`] finds every object, [`list`] writes them down by address. All that is read is hostile: lengths are capped,
+//! pointers checked, loops bounded; what does not fit is counted, never believed.
+
+mod dict;
+mod fields;
+mod frames;
+mod image;
+mod lines;
+mod list;
+mod mark;
+mod names;
+mod roots;
+mod set;
+mod size;
+mod text;
+mod threads;
+mod types;
+mod unknown;
+mod walk;
+
+use self::fields::Fields;
+use self::image::{Image, View};
+use self::mark::Marker;
+use self::roots::Site;
+use self::types::{Structs, Types};
+use self::walk::Walk;
+use super::wire::Received;
+use crate::error::{Error, Kind, Result};
+use crate::heap::{Coverage, ObjectId, Root};
+use crate::layout::Layout;
+use crate::notice::Notice;
+use crate::target::maps::Mapping;
+use crate::target::memory::Memory;
+use crate::target::version::Version;
+
+/// What is read, and how it is laid out.
+pub(super) struct Source<'a> {
+    pub(super) memory: &'a (dyn Memory + Sync),
+    pub(super) mappings: &'a [Mapping],
+    pub(super) layout: &'a Layout,
+    pub(super) version: Version,
+    /// The address of `_PyRuntime`, 0 for 3.6.
+    pub(super) runtime: u64,
+}
+
+/// Why memory gives no heap.
+pub(super) enum Unreadable {
+    /// The collector is at work: its lists are in pieces. A moment later they are not.
+    Collecting,
+    Failed(Error),
+}
+
+impl From<Error> for Unreadable {
+    fn from(error: Error) -> Self {
+        Unreadable::Failed(error)
+    }
+}
+
+/// Reads the heap; `threads` threads of ours work on it.
+pub(super) fn read(source: &Source, threads: usize) -> std::result::Result<Received, Unreadable> {
+    let fields = Fields::new(source.layout, source.version)?;
+    let structs = Structs::new(source.layout);
+    let image = Image::new(source.memory, source.mappings);
+    let site = Site::new(source.runtime, source.layout);
+    let walk = Walk { view: View::new(&image), fields: &fields, structs: &structs, static_dicts: &Default::default() };
+    let static_dicts = walk.static_dicts(&site);
+    let walk = Walk { static_dicts: &static_dicts, ..walk };
+    if walk.is_collecting(&site) {
+        return Err(Unreadable::Collecting);
+    }
+    let mut notices = Vec::new();
+    if walk.is_finalizing(&site) {
+        notices
+            .push(Notice::new("finalizing", "the interpreter is shutting down: part of what it had is gone already"));
+    }
+    let mut marker = Marker::new(&walk, &image, learned(&walk, &site)?);
+    let mut roots = Vec::new();
+    for interpreter in walk.interpreters(&site) {
+        walk.roots_of(interpreter, &mut roots);
+    }
+    for (head, permanent) in walk.lists(&site) {
+        marker.list(head, permanent);
+    }
+    for (object, _) in &roots {
+        marker.object(*object);
+    }
+    let (marked, types) = marker.finish();
+    if marked.count == 0 {
+        return Err(Error::new(Kind::Busy, "not one object was found in its memory").into());
+    }
+    let (mut columns, counted) = list::list(&image, &walk, &types, &marked, threads);
+    for (object, root) in roots {
+        let Some(root) = root else { continue };
+        if let Root::Module { .. } = root
+            && !walk.is_module(object, &types)
+        {
+            continue;
+        }
+        if let Some(number) = walk.view.number(object).filter(|&number| marked.objects.has(number)) {
+            columns.roots.push((ObjectId(marked.objects.rank(number)), root));
+        }
+    }
+    let threads = walk.thread_facts(&site, &types);
+    let edges = columns.referents.len() as u64;
+    let heap = columns.into_heap().map_err(|what| Error::new(Kind::Defect, format!("the reader's heap: {what}")))?;
+    if marked.broken_lists > 0 {
+        let text = format!(
+            "{} of the collector's lists were being changed: objects that only they lead to are missing",
+            marked.broken_lists
+        );
+        notices.push(Notice::new("lists-broken", text));
+    }
+    if counted.names_left_out {
+        notices.push(Notice::new("keys-left-out", "there are more keys of dicts than are written down"));
+    }
+    Ok(Received {
+        coverage: Coverage {
+            objects: marked.count,
+            gc_tracked: counted.tracked,
+            frozen: counted.frozen,
+            edges,
+            conservative_edges: counted.conservative_edges,
+            anomalies: marked.dangling + marked.broken_lists,
+            truncated: marked.broken_lists > 0,
+        },
+        heap,
+        probes: Default::default(),
+        threads,
+        notices,
+        complete: true,
+    })
+}
+
+/// The types, with a class written in Python to tell others of its kind by: `ModuleSpec` is in every interpreter.
+fn learned(walk: &Walk, site: &Site) -> Result<Types> {
+    let mut types = Types::default();
+    let mut modules = 0;
+    for interpreter in walk.interpreters(site) {
+        let mut machinery = 0;
+        walk.each_module(interpreter, &mut |name, module| {
+            modules += 1;
+            if name == "_frozen_importlib" {
+                machinery = module;
+            }
+        });
+        let dict = walk.fields.module_dict.map_or(0, |offset| walk.view.pointer(machinery.wrapping_add(offset)));
+        if let Some(class) = walk.lookup(dict, "ModuleSpec").filter(|&class| walk.is_type(class)) {
+            types.learn_python_class(class, walk);
+        }
+    }
+    if modules == 0 {
+        let text = "its layout does not fit: there is not one module in `sys.modules`";
+        return Err(Error::new(Kind::NotPython, text).hint("give an unstripped file of this very build with -e"));
+    }
+    Ok(types)
+}
+
+impl Walk<'_, '_> {
+    /// The objects that an interpreter itself holds; those without a root of their own are only followed.
+    fn roots_of(&self, interpreter: u64, roots: &mut Vec<(u64, Option<Root>)>) {
+        roots.push((self.view.pointer(interpreter + self.fields.interp_modules), None));
+        self.each_module(interpreter, &mut |name, module| {
+            roots.push((module, Some(Root::Module { name: name.to_owned() })));
+            if matches!(name, "builtins" | "sys") {
+                roots.push((module, Some(Root::Interpreter { name: name.to_owned() })));
+            }
+        });
+        for tstate in self.threads(interpreter) {
+            for frame in self.frames_of_thread(tstate) {
+                roots.push((frame.code, None));
+                let function = self.name_of_frame(&frame);
+                self.places(&frame, &mut |name, value| {
+                    let variable = self.name(name).unwrap_or_default();
+                    roots.push((value, Some(Root::Local { function: function.clone(), variable })));
+                });
+            }
+        }
+    }
+}

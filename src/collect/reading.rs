@@ -1,0 +1,155 @@
+//! The reader collector's way to memory that does not change: a twin, or a copy made while the target stands still.
+//!
+//! A collection of garbage in progress has its lists in pieces: then the target goes on, and a moment later it is tried again.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Job;
+use super::gdb::{Collected, Twinned};
+use super::reader::{self, Source, Unreadable};
+use super::wire::Received;
+use crate::error::{Error, Kind, Result};
+use crate::freeze::{self, How, Keeper, Landing, Stood, TwinOrReason, VisitState};
+use crate::notice::Notice;
+use crate::target::maps::{self, Mapping};
+use crate::target::memory::Memory;
+use crate::units::milliseconds;
+
+/// Threads of ours that list objects.
+const MOST_THREADS: usize = 4;
+/// How long to wait before the next try, at first and at most.
+const WAIT: Duration = Duration::from_millis(5);
+const LONGEST_WAIT: Duration = Duration::from_millis(200);
+/// A twin lives a little longer than we may need it.
+const SPARE: Duration = Duration::from_secs(30);
+
+/// Reads a twin.
+pub(super) fn on_twin(job: &Job, keeper: &mut Keeper) -> Result<Twinned> {
+    let mut pause = Duration::ZERO;
+    let mut tries = Tries::new(job);
+    loop {
+        let (twin, _pipe) = match keeper.twin(job.pid, &job.site, Landing::size_for(0), job.left() + SPARE, false)? {
+            TwinOrReason::Twin(twin, pipe) => (twin, pipe),
+            TwinOrReason::Impossible(reason) => return Ok(Twinned::Impossible(reason)),
+        };
+        pause += Duration::from_nanos(twin.pause_ns);
+        job.step(&format!(
+            "{} threads stopped, twin {} made in {} ms",
+            twin.threads,
+            twin.pid,
+            milliseconds(Duration::from_nanos(twin.pause_ns))
+        ));
+        let outcome = read_process(job, twin.pid);
+        let (stood, _) = keeper.end(VisitState::Finished)?;
+        pause += stood;
+        job.step("twin gone");
+        match outcome {
+            Ok(received) => {
+                let notices = tries.notices();
+                return Ok(Twinned::Collected(Box::new(Collected { received, freeze: "twin", pause, notices })));
+            }
+            Err(Unreadable::Collecting) => tries.wait()?,
+            Err(Unreadable::Failed(error)) => return Err(error),
+        }
+    }
+}
+
+/// Reads a copy of the target's own memory.
+pub(super) fn on_target(job: &Job, how: How) -> Result<Collected> {
+    let mut pause = Duration::ZERO;
+    let mut tries = Tries::new(job);
+    loop {
+        let copy = freeze::copy(job.pid, how, job.plan.max_pause)?;
+        pause += copy.pause;
+        job.step(&format!("{} MiB copied, the target stood still for {} ms", copy.bytes() >> 20, milliseconds(copy.pause)));
+        let mappings = maps::read(job.pid).map_err(|e| gone(job.pid, &e))?;
+        match read(job, &copy, &mappings) {
+            Ok(mut received) => {
+                let mut notices = tries.notices();
+                let label = if how == How::Live { "live" } else { "stop" };
+                match copy.stood {
+                    Stood::Stopped => {}
+                    Stood::AlreadyStopped => notices.push(Notice::new(
+                        "stopped-already",
+                        "somebody had stopped it: it was read as it stood, and left so",
+                    )),
+                    Stood::Running => notices.push(
+                        Notice::new("live", "it ran while it was read: numbers are close, not exact")
+                            .hint("`--freeze twin` and `--freeze stop` are exact"),
+                    ),
+                }
+                if copy.missing_pages > 0 {
+                    received.coverage.truncated = true;
+                    let text = format!("{} pages of its memory were gone before they were read", copy.missing_pages);
+                    notices.push(Notice::new("pages-missing", text));
+                }
+                return Ok(Collected { received, freeze: label, pause, notices });
+            }
+            Err(Unreadable::Collecting) if copy.stood == Stood::AlreadyStopped => {
+                let text = format!("pid {} was stopped in the middle of a garbage collection: its lists are in pieces", job.pid);
+                return Err(Error::new(Kind::Busy, text).hint(format!("continue it for a moment: `kill -CONT {}`", job.pid)));
+            }
+            Err(Unreadable::Collecting) => tries.wait()?,
+            Err(Unreadable::Failed(error)) => return Err(error),
+        }
+    }
+}
+
+fn gone(pid: i32, error: &std::io::Error) -> Error {
+    Error::new(Kind::Busy, format!("cannot read the memory of process {pid}: {error}"))
+}
+
+fn read_process(job: &Job, pid: i32) -> std::result::Result<Received, Unreadable> {
+    let memory = freeze::read_memory(pid).map_err(|e| gone(pid, &e))?;
+    let mappings = maps::read(pid).map_err(|e| gone(pid, &e))?;
+    read(job, &memory, &mappings)
+}
+
+fn read(job: &Job, memory: &(dyn Memory + Sync), mappings: &[Mapping]) -> std::result::Result<Received, Unreadable> {
+    let source = Source {
+        memory,
+        mappings,
+        layout: &job.layout,
+        version: job.interpreter.version,
+        runtime: job.interpreter.runtime,
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    let begun = Instant::now();
+    let received = reader::read(&source, threads)?;
+    job.step(&format!("memory read in {} ms", milliseconds(begun.elapsed())));
+    Ok(received)
+}
+
+/// Tries that met the collector at work.
+struct Tries<'j, 'a> {
+    job: &'j Job<'a>,
+    count: u32,
+}
+
+impl<'j, 'a> Tries<'j, 'a> {
+    fn new(job: &'j Job<'a>) -> Self {
+        Tries { job, count: 0 }
+    }
+
+    /// Lets some time pass, the longer the more tries there were.
+    fn wait(&mut self) -> Result<()> {
+        let wait = WAIT.saturating_mul(1 << self.count.min(10)).min(LONGEST_WAIT);
+        self.count += 1;
+        if wait >= self.job.left() {
+            let text = format!(
+                "pid {} was collecting garbage each of the {} times it was looked at",
+                self.job.pid, self.count
+            );
+            return Err(Error::new(Kind::Busy, text).hint("try again later, or with a longer `--timeout`"));
+        }
+        self.job.step("it was collecting garbage just then: trying again");
+        thread::sleep(wait);
+        Ok(())
+    }
+
+    fn notices(&self) -> Vec<Notice> {
+        let text = || format!("it was collecting garbage the first {} times it was looked at", self.count);
+        (self.count > 0).then(|| Notice::new("collecting", text())).into_iter().collect()
+    }
+}
