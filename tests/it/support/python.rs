@@ -44,6 +44,7 @@ pub(crate) fn pythons() -> &'static [Python] {
     static FOUND: OnceLock<Vec<Python>> = OnceLock::new();
     FOUND.get_or_init(|| {
         let mut found: Vec<Python> = candidates().iter().filter_map(|path| examine(path)).collect();
+        found.retain(wanted);
         found.sort();
         for python in &found {
             say(&format!("found: {}", python.name()));
@@ -59,6 +60,11 @@ pub(crate) fn pythons() -> &'static [Python] {
         assert!(!found.is_empty(), "no CPython from 3.{OLDEST} on: neither in pyenv nor in /usr/bin");
         found
     })
+}
+
+/// `IT_PYTHONS=3.8.18` leaves out those whose name does not contain that.
+fn wanted(python: &Python) -> bool {
+    std::env::var("IT_PYTHONS").map_or(true, |part| python.name().contains(&part))
 }
 
 /// The one for tests that need any: the distribution's, else the newest that every table knows.
