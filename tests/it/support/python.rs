@@ -53,6 +53,7 @@ pub(crate) fn pythons() -> &'static [Python] {
     static FOUND: OnceLock<Vec<Python>> = OnceLock::new();
     FOUND.get_or_init(|| {
         let mut found: Vec<Python> = candidates().iter().filter_map(|path| examine(path, None)).collect();
+        found.retain(wanted);
         found.sort();
         for python in &found {
             say(&format!("found: {}", python.name()));
@@ -90,6 +91,11 @@ pub(crate) fn pythons_in_chroot() -> &'static [Python] {
         }
         found
     })
+}
+
+/// `IT_PYTHONS=3.8.18` leaves out those whose name does not contain that.
+fn wanted(python: &Python) -> bool {
+    std::env::var("IT_PYTHONS").map_or(true, |part| python.name().contains(&part))
 }
 
 /// The one for tests that need any: the distribution's, else the newest that every table knows.
