@@ -9,12 +9,13 @@ MOST_EDGES = 1 << 20
 MOST_TEXTS, LONGEST_TEXT = 2000000, 100
 TRACKED, FROZEN = 1, 2
 # In which way the referents of a type are listed.
-ORDINARY, DICT, SEQUENCE, CODE, DICT_SUBCLASS, NAMED, LEAF, SIZED = 0, 1, 2, 3, 4, 5, 6, 8
+ORDINARY, DICT, SEQUENCE, CODE, DICT_SUBCLASS, NAMED, LEAF, CLASS, SIZED = 0, 1, 2, 3, 4, 5, 6, 7, 8
 MASKS = [bytes(int(code == way) for code in range(256)) for way in range(16)]
-# Py_TPFLAGS_DICT_SUBCLASS, _HAVE_GC, _HEAPTYPE, _MANAGED_DICT and _MANAGED_WEAKREF (Include/object.h)
-IS_DICT, HAS_GC, IS_HEAP_TYPE, PREHEADER = 1 << 29, 1 << 14, 1 << 9, 3 << 3
+# Py_TPFLAGS_DICT_SUBCLASS, _TYPE_SUBCLASS, _HAVE_GC, _HEAPTYPE, _MANAGED_DICT and _MANAGED_WEAKREF (Include/object.h)
+IS_DICT, IS_TYPE, HAS_GC, IS_HEAP_TYPE, PREHEADER = 1 << 29, 1 << 31, 1 << 14, 1 << 9, 3 << 3
 CODE_TYPE = type(name_of_type.__code__)
 MEMBER, METHOD = type(CODE_TYPE.__dict__['co_name']), type(object.__dict__['__sizeof__'])
+base_of, bases_of = type.__dict__['__base__'].__get__, type.__dict__['__bases__'].__get__
 GC_HEAD = sys.getsizeof([]) - [].__sizeof__()
 getsizeof, items_of, length_of = sys.getsizeof, dict.items, dict.__len__
 filterfalse, islice = function('itertools', 'filterfalse'), function('itertools', 'islice')
@@ -47,6 +48,8 @@ def learn(types):
             way = CODE
         elif flags_of(kind) & IS_DICT:
             way = DICT_SUBCLASS
+        elif flags_of(kind) & IS_TYPE:
+            way = CLASS
         elif not flags_of(kind) & HAS_GC:
             way = LEAF      # gc.get_referents passes over them (Modules/gcmodule.c)
         else:
@@ -62,6 +65,15 @@ def learn(types):
             seen.add(address)
             pending.append(kind)
     send('types', list(types), list(map(name_of_type, types.values())))
+
+
+def parts_of_static(kind):
+    """What a static type refers to; the collector knows only those on the heap."""
+    found = [base_of(kind), bases_of(kind), ready_mro_of(kind)]
+    space = ready_dict_of(kind)
+    if space is not None:
+        found.extend(get_referents(space))
+    return [part for part in found if part is not None]
 
 
 def has_members(kind):
@@ -135,7 +147,9 @@ def list_alike(way, objects, kinds, flags):
     elif way == LEAF:
         parts, degrees = (), [0] * len(objects)
     else:
-        if way == CODE:
+        if way == CLASS:
+            parts = [get_referents(item) or parts_of_static(item) for item in objects]
+        elif way == CODE:
             parts = [[getattr(item, name) for name in CODE_MEMBERS] for item in objects]
         elif way == DICT_SUBCLASS:
             parts = [list(flatten(items_of(item))) for item in objects]
@@ -171,7 +185,7 @@ def list_alike(way, objects, kinds, flags):
                 part.extend(others)
             degrees = list(map(len, parts))
         flat = list(flatten(parts))
-    if way == NAMED:
+    if way == NAMED or way == CLASS:
         named.append((objects, kinds))
     del parts
     references = noted(flat)
@@ -186,6 +200,24 @@ def send_objects(objects, kinds, flags, degrees, references, pairs):
         count_elements(tally, zip(kinds, sizes))
     counted['edges'] += len(references)
     send('objects', flags, list(map(id, objects)), kinds, sizes, degrees, references, pairs)
+
+
+def list_pending():
+    """What was found on the way, and what is found on the way through that."""
+    while pending:
+        batch = list(pending)
+        del pending[:]
+        if not list_all(batch, 0):
+            return False
+    return True
+
+
+def leave_out_interned(interned):
+    """The texts that are interned because of us: those after the first of ours that nothing else leads to."""
+    texts = list(interned)
+    ours = list(filterfalse(seen.__contains__, map(id, texts[texts.index(ORDER['begin']):])))
+    seen.update(ours)
+    send('ours', ours)
 
 
 def list_in_pieces(way, item, kinds, flags):
@@ -262,6 +294,8 @@ def list_roots(own):
             own.update(map(id, HANDED.pop('made', ())))
             seen.update(own)
             noted([value for _, value in found])
+            # Nothing else holds the code of a module that is just executed.
+            noted([frame.f_code])
             ids.extend(id(value) for _, value in found)
             functions.extend([name_of_frame(frame)] * len(found))
             names.extend(name for name, _ in found)
@@ -274,7 +308,7 @@ def list_roots(own):
 
 def probe():
     snapshot, everything, own = HANDED.pop('snapshot'), HANDED.pop('all'), HANDED.pop('own')
-    frozen = []
+    frozen, interned = [], HANDED.pop('interned', None)
     if everything is not None:
         tracked = set(map(id, snapshot))
         frozen = [item for item in everything if id(item) not in tracked and id(item) not in own]
@@ -288,16 +322,22 @@ def probe():
         snapshot = [item for item in snapshot if id(item) not in own]
     for ids in (own, map(id, snapshot), map(id, frozen)):
         seen.update(ids)
+    if interned is not None:
+        # It comes last.
+        snapshot = list(compress(snapshot, map(is_not, snapshot, repeat(interned))))
+        others = list(compress(frozen, map(is_not, frozen, repeat(interned))))
+        flags, frozen = TRACKED if len(others) == len(frozen) else TRACKED | FROZEN, others
+        del others
     roots = list_roots(own)
     # The interpreter's own lists refer to some of them.
     send('ours', list(own))
     send('estimate', len(seen))
     complete = list_all(snapshot, TRACKED) and list_all(frozen, TRACKED | FROZEN)
     del snapshot, frozen
-    while complete and pending:
-        batch = list(pending)
-        del pending[:]
-        complete = list_all(batch, 0)
+    complete = complete and list_pending()
+    if complete and interned is not None:
+        leave_out_interned(interned)
+        complete = list_all([interned], flags) and list_pending()
     del pending[:]
     for record in roots:
         send(*record)

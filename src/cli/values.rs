@@ -37,6 +37,8 @@ pub(crate) enum Freeze {
     Twin,
     /// The process itself, stopped meanwhile
     Stop,
+    /// The process itself while it runs, as well as that can be done (reader only)
+    Live,
 }
 
 /// A probe that comes with the program.

@@ -2,6 +2,7 @@
 //!
 //! Every collector feeds one [`crate::heap::HeapBuilder`]; out comes a [`Capture`]. Nothing here interprets a heap.
 
+pub(crate) mod core;
 mod executable;
 mod follow;
 mod gdb;
@@ -20,7 +21,7 @@ use serde_json::{Value, json};
 use crate::cli::plan::{CollectPlan, Selection};
 use crate::cli::values::{BuiltinProbe, Collector, Freeze};
 use crate::error::{Error, Kind, Result};
-use crate::freeze::{GilSite, Keeper};
+use crate::freeze::{GilSite, How, Keeper};
 use crate::heap::{Capture, CollectionFacts, PythonFacts, TargetFacts};
 use crate::layout::{self, Layout};
 use crate::notice::{Listener, Notice};
@@ -121,8 +122,12 @@ pub(crate) fn capture(
     listener: &dyn Listener,
 ) -> Result<Capture> {
     let begun = Instant::now();
-    let (process, interpreter) = doctor::preflight(pid)?;
+    let (process, interpreter, state) = doctor::preflight(pid)?;
     let started = process.start_ticks;
+    // What stands or runs can be read; only who wants to hold it himself needs his hands on it.
+    if !reads(plan) || !(process.stands() || plan.freeze == Freeze::Live) {
+        state?;
+    }
     examine(process, interpreter, plan, selection, (begun, now), listener).map_err(|error| match Process::read(pid) {
         // One that is about to end has no memory any more.
         Ok(process) if process.start_ticks == started && process.rss_bytes > 0 => error,
@@ -169,9 +174,11 @@ fn examine(
     let until = begun + plan.timeout;
     let layout_source = layout_source(&layout);
     let job = Job { pid, plan, selection, listener, interpreter, executable, layout, site, libc_data, until };
-    let mut keeper = Keeper::start()?;
-    let (collected, reason) = collect(&job, &mut keeper, target.rss_bytes, &mut warnings)?;
-    drop(keeper);
+    let (collected, reason) = if reads(plan) {
+        read(&job, &process, &mut warnings)?
+    } else {
+        run_probes(&job, target.rss_bytes, &mut warnings)?
+    };
 
     let Collected { received, freeze, pause, notices } = collected;
     warnings.extend(notices);
@@ -215,37 +222,70 @@ fn why(plan: &CollectPlan) -> &'static str {
     }
 }
 
-/// By the twin where possible and wanted, else on the target itself; and the reason for that.
-fn collect(job: &Job, keeper: &mut Keeper, rss: u64, warnings: &mut Vec<Notice>) -> Result<(Collected, String)> {
+/// Memory is read: of a twin where possible and wanted, else of the target itself; and the reason for that.
+fn read(job: &Job, process: &Process, warnings: &mut Vec<Notice>) -> Result<(Collected, String)> {
     let why = why(job.plan);
-    let on_target = |keeper: &mut Keeper| gdb::on_target(job, keeper);
+    let asked = |way: &str| format!("{why}; on the target itself, as `--freeze {way}` was asked for");
+    if process.stands() {
+        job.step("somebody has stopped it: it is read as it stands, and left so");
+        return Ok((reading::on_target(job, How::Stop)?, format!("{why}; it was stopped already, by somebody else")));
+    }
     match job.plan.freeze {
-        Freeze::Stop => {
-            Ok((on_target(keeper)?, format!("{why}; on the target itself, as `--freeze stop` was asked for")))
-        }
+        Freeze::Stop => Ok((reading::on_target(job, How::Stop)?, asked("stop"))),
+        Freeze::Live => Ok((reading::on_target(job, How::Live)?, asked("live"))),
         Freeze::Auto | Freeze::Twin => {
-            within_budget(job, rss)?;
-            let twinned = if reads(job.plan) { reading::on_twin(job, keeper)? } else { gdb::on_twin(job, keeper)? };
-            match twinned {
+            within_budget(job, process.rss_bytes)?;
+            let mut keeper = Keeper::start()?;
+            match reading::on_twin(job, &mut keeper)? {
                 Twinned::Collected(collected) => Ok((*collected, why.to_owned())),
-                Twinned::Impossible(impossible) if job.plan.freeze == Freeze::Twin => {
-                    Err(Error::new(Kind::Busy, format!("no twin of pid {} is possible: {impossible}", job.pid))
-                        .hint("`--freeze stop` works on the target itself, which is held meanwhile"))
-                }
                 Twinned::Impossible(impossible) => {
-                    job.step(&format!("no twin is possible: {impossible}; working on the target itself"));
-                    warnings.push(
-                        Notice::new("twin-impossible", format!("no twin is possible: {impossible}"))
-                            .hint("the target itself was held meanwhile; `--max-hold` limits for how long"),
-                    );
-                    Ok((
-                        on_target(keeper)?,
-                        format!("{why}; on the target itself, as no twin is possible: {impossible}"),
-                    ))
+                    let reason = fall_back(job, why, &impossible, warnings)?;
+                    Ok((reading::on_target(job, How::Stop)?, reason))
                 }
             }
         }
     }
+}
+
+/// Probes are run: in a twin where possible and wanted, else in the target itself; and the reason for that.
+fn run_probes(job: &Job, rss: u64, warnings: &mut Vec<Notice>) -> Result<(Collected, String)> {
+    let why = why(job.plan);
+    let mut keeper = Keeper::start()?;
+    match job.plan.freeze {
+        Freeze::Stop => {
+            let reason = format!("{why}; on the target itself, as `--freeze stop` was asked for");
+            Ok((gdb::on_target(job, &mut keeper)?, reason))
+        }
+        Freeze::Live => {
+            Err(Error::new(Kind::Usage, "`--freeze live` is for reading memory: the debugger has to stop a process")
+                .hint("leave `-e`, `-c gdb` and `--probe` out, or say `-c reader`"))
+        }
+        Freeze::Auto | Freeze::Twin => {
+            within_budget(job, rss)?;
+            match gdb::on_twin(job, &mut keeper)? {
+                Twinned::Collected(collected) => Ok((*collected, why.to_owned())),
+                Twinned::Impossible(impossible) => {
+                    let reason = fall_back(job, why, &impossible, warnings)?;
+                    Ok((gdb::on_target(job, &mut keeper)?, reason))
+                }
+            }
+        }
+    }
+}
+
+/// The reason for working on the target itself, when no twin is possible and none was insisted on.
+fn fall_back(job: &Job, why: &str, impossible: &str, warnings: &mut Vec<Notice>) -> Result<String> {
+    if job.plan.freeze == Freeze::Twin {
+        return Err(Error::new(Kind::Busy, format!("no twin of pid {} is possible: {impossible}", job.pid))
+            .hint("`--freeze stop` works on the target itself, which is held meanwhile"));
+    }
+    job.step(&format!("no twin is possible: {impossible}; working on the target itself"));
+    let limit = if reads(job.plan) { "max-pause" } else { "max-hold" };
+    warnings.push(
+        Notice::new("twin-impossible", format!("no twin is possible: {impossible}"))
+            .hint(format!("the target itself was held meanwhile; `--{limit}` limits for how long")),
+    );
+    Ok(format!("{why}; on the target itself, as no twin is possible: {impossible}"))
 }
 
 /// Refuses before anything is touched when the pause would be longer than allowed.

@@ -10,13 +10,13 @@ use super::gdb::{Collected, Twinned};
 use super::reader::{self, Source, Unreadable};
 use super::wire::Received;
 use crate::error::{Error, Kind, Result};
-use crate::freeze::{Keeper, Landing, TwinOrReason, VisitState};
+use crate::freeze::{self, How, Keeper, Landing, Stood, TwinOrReason, VisitState};
 use crate::notice::Notice;
 use crate::target::maps::{self, Mapping};
-use crate::target::memory::{Memory, ProcessMemory};
+use crate::target::memory::Memory;
 use crate::units::milliseconds;
 
-/// Threads of ours that list objects.
+/// More threads than this are not worth their start.
 const MOST_THREADS: usize = 4;
 /// How long to wait before the next try, at first and at most.
 const WAIT: Duration = Duration::from_millis(5);
@@ -55,10 +55,63 @@ pub(super) fn on_twin(job: &Job, keeper: &mut Keeper) -> Result<Twinned> {
     }
 }
 
+/// Reads a copy of the target's own memory.
+pub(super) fn on_target(job: &Job, how: How) -> Result<Collected> {
+    let mut pause = Duration::ZERO;
+    let mut tries = Tries::new(job);
+    loop {
+        let copy = freeze::copy(job.pid, how, job.plan.max_pause)?;
+        pause += copy.pause;
+        job.step(&format!(
+            "{} MiB copied, the target stood still for {} ms",
+            copy.bytes() >> 20,
+            milliseconds(copy.pause)
+        ));
+        let mappings = maps::read(job.pid).map_err(|e| gone(job.pid, &e))?;
+        match read(job, &copy, &mappings) {
+            Ok(mut received) => {
+                let mut notices = tries.notices();
+                let label = if how == How::Live { "live" } else { "stop" };
+                match copy.stood {
+                    Stood::Stopped => {}
+                    Stood::AlreadyStopped => notices.push(Notice::new(
+                        "stopped-already",
+                        "somebody had stopped it: it was read as it stood, and left so",
+                    )),
+                    Stood::Running => notices.push(
+                        Notice::new("live", "it ran while it was read: numbers are close, not exact")
+                            .hint("`--freeze twin` and `--freeze stop` are exact"),
+                    ),
+                }
+                if copy.missing_pages > 0 {
+                    received.coverage.truncated = true;
+                    let text = format!("{} pages of its memory were gone before they were read", copy.missing_pages);
+                    notices.push(Notice::new("pages-missing", text));
+                }
+                return Ok(Collected { received, freeze: label, pause, notices });
+            }
+            Err(Unreadable::Collecting) if copy.stood == Stood::AlreadyStopped => {
+                let text = format!(
+                    "pid {} was stopped in the middle of a garbage collection: its lists are in pieces",
+                    job.pid
+                );
+                return Err(
+                    Error::new(Kind::Busy, text).hint(format!("continue it for a moment: `kill -CONT {}`", job.pid))
+                );
+            }
+            Err(Unreadable::Collecting) => tries.wait()?,
+            Err(Unreadable::Failed(error)) => return Err(error),
+        }
+    }
+}
+
+fn gone(pid: i32, error: &std::io::Error) -> Error {
+    Error::new(Kind::Busy, format!("cannot read the memory of process {pid}: {error}"))
+}
+
 fn read_process(job: &Job, pid: i32) -> std::result::Result<Received, Unreadable> {
-    let gone = |e: std::io::Error| Error::new(Kind::Busy, format!("cannot read the memory of process {pid}: {e}"));
-    let memory = ProcessMemory::open(pid).map_err(gone)?;
-    let mappings = maps::read(pid).map_err(gone)?;
+    let memory = freeze::read_memory(pid).map_err(|e| gone(pid, &e))?;
+    let mappings = maps::read(pid).map_err(|e| gone(pid, &e))?;
     read(job, &memory, &mappings)
 }
 
@@ -70,11 +123,15 @@ fn read(job: &Job, memory: &(dyn Memory + Sync), mappings: &[Mapping]) -> std::r
         version: job.interpreter.version,
         runtime: job.interpreter.runtime,
     };
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
     let begun = Instant::now();
-    let received = reader::read(&source, threads)?;
+    let received = reader::read(&source, threads())?;
     job.step(&format!("memory read in {} ms", milliseconds(begun.elapsed())));
     Ok(received)
+}
+
+/// How many threads of ours list objects.
+pub(super) fn threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS)
 }
 
 /// Tries that met the collector at work.

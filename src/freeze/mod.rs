@@ -40,14 +40,14 @@ use aarch64::{self as cpu, Injector, landing as landing_code};
 #[cfg(target_arch = "x86_64")]
 use {inject::Injector, landing_x86_64 as landing_code, x86_64 as cpu};
 
-pub(crate) use copy::{Copy, How, Stood, copy, estimate};
-pub(crate) use fast_memory::{FastMemory, read_memory};
+pub(crate) use copy::{How, Stood, copy};
+pub(crate) use fast_memory::read_memory;
 pub(crate) use gil::{Candidate, GilSite, ThreadView, Way};
 pub(crate) use keeper::{TwinAnswer, run as keep};
 pub(crate) use keeping::{Keeper, Prepared, SUBCOMMAND, TwinOrReason};
 pub(crate) use landing::{Call, Landing, Resume};
 pub(crate) use registers::RegisterSet;
 pub(crate) use stacks::Stacks;
-pub(crate) use sys::kill;
+pub(crate) use sys::{kill, map_file};
 pub(crate) use twin::libc_data;
 pub(crate) use visit::VisitState;

@@ -3,9 +3,12 @@
 //! All `unsafe` of the house is in this folder, most of it here. Sources: ptrace(2), wait(2), `linux/ptrace.h`,
 //! `arch/x86/include/uapi/asm/ptrace.h`.
 
+use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::time::Instant;
+
+use memmap2::Mmap;
 
 /// `PTRACE_EVENT_STOP`: the stop that `PTRACE_INTERRUPT` makes, and the first stop of an auto-attached child.
 pub(super) const EVENT_STOP: i32 = 128;
@@ -24,6 +27,13 @@ pub(super) type Registers = libc::user_regs_struct;
 pub(super) use super::aarch64::{Registers, registers};
 /// What the kernel says of a signal.
 pub(super) type SignalInfo = libc::siginfo_t;
+
+/// The contents of a regular file, mapped: nothing is read before it is looked at.
+pub(crate) fn map_file(file: &File) -> io::Result<Mmap> {
+    // SAFETY: the mapping is read as plain bytes, which may have any value. Whoever writes to the file meanwhile can change
+    // what is read, which is checked wherever it is used, and whoever cuts it off ends this process by SIGBUS, not more.
+    unsafe { Mmap::map(file) }
+}
 
 fn ptrace(request: u32, tid: i32, address: usize, data: usize) -> io::Result<i64> {
     // SAFETY: every caller below passes, as `data`, either a plain number or the address of a live buffer of the size that

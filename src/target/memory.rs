@@ -11,7 +11,7 @@ pub(crate) trait Memory: Sync {
     /// Fills `buffer` from `address` on, or fails: never a part of it.
     fn read(&self, address: u64, buffer: &mut [u8]) -> io::Result<()>;
 
-    /// Bytes that are at hand without copying, all in one piece.
+    /// `length` bytes from `address` on that are at hand without copying them, if they are.
     fn slice(&self, _address: u64, _length: usize) -> Option<&[u8]> {
         None
     }

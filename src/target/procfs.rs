@@ -165,6 +165,13 @@ pub(crate) fn name(pid: i32) -> String {
     read_stat(pid).map(|stat| units::printable(&stat.name, 64)).unwrap_or_default()
 }
 
+impl Process {
+    /// Somebody has stopped it, by a signal or as its tracer.
+    pub(crate) fn stands(&self) -> bool {
+        matches!(self.state, 'T' | 't')
+    }
+}
+
 /// The state of the main thread of `pid`.
 pub(crate) fn state(pid: i32) -> Option<char> {
     read_stat(pid).ok().map(|stat| stat.state)

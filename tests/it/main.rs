@@ -8,9 +8,11 @@
 mod deaths;
 mod errors;
 mod live;
+mod matrix;
 mod reports;
 mod stop;
 mod support;
 mod tidy;
 mod twins;
 mod users;
+mod zoo;

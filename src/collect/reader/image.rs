@@ -14,6 +14,8 @@ use crate::target::memory::Memory;
 /// What is read at once, in bytes.
 const PIECE: u64 = 1 << 20;
 const PAGE: u64 = 4096;
+/// User space ends here with five levels of page tables.
+const END_OF_ADDRESSES: u64 = 1 << 56;
 /// A word: pointers are aligned to it, and so are all objects.
 pub(super) const WORD: u64 = 8;
 
@@ -34,19 +36,24 @@ struct Region<'a> {
 impl<'a> Image<'a> {
     /// Of the parts of `memory` that `mappings` name and a process can have objects in.
     pub(super) fn new(memory: &'a (dyn Memory + Sync), mappings: &[Mapping]) -> Image<'a> {
-        let mut regions: Vec<Region> = Vec::new();
-        let mut first = 0;
+        let mut ranges: Vec<(u64, u64)> = Vec::new();
         let usable = mappings.iter().filter(|m| m.permissions.read && !is_of_the_kernel(m));
-        for mapping in usable.filter(|m| m.start % PAGE == 0 && m.end % PAGE == 0) {
-            if regions.last().is_some_and(|last| mapping.start < last.end) {
-                continue;
+        for mapping in usable.filter(|m| m.start % PAGE == 0 && m.end % PAGE == 0 && m.end < END_OF_ADDRESSES) {
+            match ranges.last_mut() {
+                Some(last) if mapping.start < last.1 => {}
+                // Static data may begin in one mapping and end in the next.
+                Some(last) if mapping.start == last.1 => last.1 = mapping.end,
+                _ => ranges.push((mapping.start, mapping.end)),
             }
-            let pieces = (mapping.end - mapping.start).div_ceil(PIECE);
-            let pieces = (0..pieces).map(|_| OnceLock::new()).collect();
-            regions.push(Region { start: mapping.start, end: mapping.end, first, pieces });
-            first += (mapping.end - mapping.start) / WORD;
         }
-        Image { memory, regions }
+        let mut first = 0;
+        let regions = ranges.into_iter().map(|(start, end)| {
+            let pieces = (0..(end - start).div_ceil(PIECE)).map(|_| OnceLock::new()).collect();
+            let region = Region { start, end, first, pieces };
+            first += (end - start) / WORD;
+            region
+        });
+        Image { memory, regions: regions.collect() }
     }
 
     /// How many words all regions have.
@@ -138,9 +145,10 @@ impl<'i, 'a> View<'i, 'a> {
         }
     }
 
-    /// The word at `address`, 0 where there is none: what refers to nothing.
+    /// The word at `address` if it can be an address or a size, else 0: what refers to nothing. So nothing overflows that adds
+    /// an offset to it.
     pub(super) fn pointer(&self, address: u64) -> u64 {
-        self.word(address).unwrap_or(0)
+        self.word(address).filter(|&word| word < END_OF_ADDRESSES).unwrap_or(0)
     }
 
     pub(super) fn half(&self, address: u64) -> Option<u32> {

@@ -36,9 +36,9 @@ pub(super) fn list(image: &Image, walk: &Walk, types: &Types, marked: &Marked, t
             .into_iter()
             .map(|share| {
                 let type_ids = &type_ids;
-                let (fields, structs) = (walk.fields, walk.structs);
+                let (fields, structs, static_dicts) = (walk.fields, walk.structs, walk.static_dicts);
                 scope.spawn(move || {
-                    let walk = Walk { view: View::new(image), fields, structs };
+                    let walk = Walk { view: View::new(image), fields, structs, static_dicts };
                     part(image, &walk, types, type_ids, marked, share)
                 })
             })

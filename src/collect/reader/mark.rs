@@ -230,7 +230,7 @@ impl Walk<'_, '_> {
         let references = self.view.word(address.wrapping_add(self.fields.object_refcnt));
         address % 8 == 0
             && references.is_some_and(|count| count > 0 && count & 0xffff_ffff != 0 && count < MOST_REFERENCES)
-            && self.is_type(self.view.pointer(address.wrapping_add(self.fields.object_type)))
+            && self.is_ready_type(self.view.pointer(address.wrapping_add(self.fields.object_type)))
     }
 
     /// In one of the collector's lists.

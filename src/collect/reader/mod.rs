@@ -64,8 +64,10 @@ pub(super) fn read(source: &Source, threads: usize) -> std::result::Result<Recei
     let fields = Fields::new(source.layout, source.version)?;
     let structs = Structs::new(source.layout);
     let image = Image::new(source.memory, source.mappings);
-    let walk = Walk { view: View::new(&image), fields: &fields, structs: &structs };
     let site = Site::new(source.runtime, source.layout);
+    let walk = Walk { view: View::new(&image), fields: &fields, structs: &structs, static_dicts: &Default::default() };
+    let static_dicts = walk.static_dicts(&site);
+    let walk = Walk { static_dicts: &static_dicts, ..walk };
     if walk.is_collecting(&site) {
         return Err(Unreadable::Collecting);
     }

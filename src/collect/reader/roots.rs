@@ -2,6 +2,8 @@
 //!
 //! A list is believed only if it closes and leads back as it leads forth: in the middle of a collection it does not.
 
+use rustc_hash::FxHashMap;
+
 use super::frames::FrameAt;
 use super::image::WORD;
 use super::walk::Walk;
@@ -9,6 +11,7 @@ use crate::layout::Layout;
 
 const MOST_INTERPRETERS: usize = 1 << 12;
 const MOST_THREADS: usize = 1 << 17;
+const MOST_STATIC_TYPES: u64 = 1000;
 /// Three generations; from 3.7 on the permanent one too.
 const GENERATIONS: u64 = 3;
 /// The lowest bits of the links say other things from 3.8 on (Include/internal/pycore_gc.h).
@@ -51,6 +54,30 @@ impl Walk<'_, '_> {
             _ => return Vec::new(),
         };
         self.chain(self.view.pointer(head), self.fields.interp_next, MOST_INTERPRETERS)
+    }
+
+    /// The dicts of the static types of the core, which are the interpreter's from 3.12 on
+    /// (Include/internal/pycore_typeobject.h; `pycore_interp_structs.h`).
+    pub(super) fn static_dicts(&self, site: &Site) -> FxHashMap<u64, u64> {
+        let fields = self.fields;
+        let mut dicts = FxHashMap::default();
+        let (Some(kind), Some(dict), Some(size)) =
+            (fields.static_type_type, fields.static_type_dict, fields.static_type_size)
+        else {
+            return dicts;
+        };
+        for interpreter in self.interpreters(site) {
+            for table in [fields.interp_static_types, fields.interp_extension_types].into_iter().flatten() {
+                for entry in (0..MOST_STATIC_TYPES).map(|at| interpreter + table + at * size) {
+                    let class = self.view.pointer(entry + kind);
+                    if class == 0 || !self.is_type(class) {
+                        break;
+                    }
+                    dicts.entry(class).or_insert_with(|| self.view.pointer(entry + dict));
+                }
+            }
+        }
+        dicts
     }
 
     /// The thread states of an interpreter.
@@ -115,11 +142,15 @@ impl Walk<'_, '_> {
         let mut before = head;
         let mut at = self.view.word(head.wrapping_add(next)).ok_or(Broken)? & LINK;
         for _ in 0..most {
-            if at % WORD != 0 || self.view.word(at.wrapping_add(prev)).ok_or(Broken)? & LINK != before {
+            if self.view.word(at.wrapping_add(prev)).ok_or(Broken)? & LINK != before {
                 return Err(Broken);
             }
             if at == head {
                 return Ok(());
+            }
+            // Of the heads that cannot be said: 3.13.18 has them at odd multiples of four.
+            if at % WORD != 0 {
+                return Err(Broken);
             }
             each(at + self.fields.gc_head);
             before = at;

@@ -27,7 +27,7 @@ impl Walk<'_, '_> {
         for slot in 0..slots {
             let item = self.view.pointer(table + slot * ENTRY);
             // -1 is the hash of no object, and that of the mark.
-            let is_mark = self.view.pointer(table + slot * ENTRY + WORD) == u64::MAX;
+            let is_mark = self.view.word(table + slot * ENTRY + WORD) == Some(u64::MAX);
             if item != 0 && !is_mark && left > 0 {
                 left -= 1;
                 sink.edge(item, Step::Unnamed);

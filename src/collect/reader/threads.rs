@@ -12,8 +12,6 @@ use crate::heap::{Frame, LocalVariable, ThreadFacts};
 const MOST_FRAMES: usize = 500;
 const MOST_LOCALS: usize = 200;
 const MOST_THREADS: usize = 10_000;
-/// `CO_OPTIMIZED`: not a module or a class, whose variables live in a dict of somebody else's.
-pub(super) const OPTIMIZED: u32 = 1;
 
 impl Walk<'_, '_> {
     /// All threads of all interpreters, by identifier.

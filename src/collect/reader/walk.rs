@@ -3,6 +3,8 @@
 //! Emulates what `tp_traverse` of each type visits, plus what the collector does not need and an engineer does: the keys of
 //! dicts, the parts of code objects. Nothing is written, no list followed beyond what its container can hold.
 
+use rustc_hash::FxHashMap;
+
 use super::fields::Fields;
 use super::image::{View, WORD};
 use super::types::{Attributes, Kind, Structs, Type, flag};
@@ -44,20 +46,38 @@ pub(super) struct Walk<'i, 'a> {
     pub(super) view: View<'i, 'a>,
     pub(super) fields: &'i Fields,
     pub(super) structs: &'i Structs,
+    pub(super) static_dicts: &'i FxHashMap<u64, u64>,
 }
 
 impl Walk<'_, '_> {
     /// Tells `sink` what the object at `object` of the type `kind` refers to.
     pub(super) fn visit(&self, object: u64, kind: &Type, sink: &mut impl Sink) {
-        for (offset, step) in &kind.members {
-            sink.edge(self.view.pointer(object.wrapping_add(*offset)), Step::Named(step));
+        // A datetime without a time zone ends before the place for it.
+        let is_short = |given| self.view.byte(object.wrapping_add(given)) == Some(0);
+        let absent = if let Kind::PlainIf(given) = kind.kind
+            && is_short(given)
+        {
+            kind.solid_size
+        } else {
+            0
+        };
+        for (offset, step) in kind.members.iter().filter(|(offset, _)| *offset >= absent) {
+            // The lowest bit of a reference is never part of the address: xml.etree marks texts in parts with it.
+            sink.edge(self.view.pointer(object.wrapping_add(*offset)) & !1, Step::Named(step));
         }
         self.visit_attributes(object, kind, sink);
         if kind.visits_type {
             sink.edge(kind.address, Step::Named(".__class__"));
         }
         match kind.kind {
-            Kind::Leaf | Kind::None | Kind::Bool | Kind::Int | Kind::Str | Kind::Bytes | Kind::Plain => {}
+            Kind::Leaf
+            | Kind::None
+            | Kind::Bool
+            | Kind::Int
+            | Kind::Str
+            | Kind::Bytes
+            | Kind::Plain
+            | Kind::PlainIf(_) => {}
             Kind::ByteArray => {
                 if let Some(inside) = self.fields.bytearray_object {
                     sink.edge(self.view.pointer(object + inside), Step::Unnamed);
@@ -131,7 +151,7 @@ impl Walk<'_, '_> {
         if kind.kind == Kind::Int {
             return self.digits(object).map_or(0, |(digits, _)| digits);
         }
-        (self.view.pointer(object + self.fields.object_length) as i64).unsigned_abs()
+        self.view.word(object + self.fields.object_length).map_or(0, |length| (length as i64).unsigned_abs())
     }
 
     /// 3.11 has two words in front of the object, for values and for a dict; 3.12 one for either; 3.13 the values inside.
@@ -183,7 +203,10 @@ impl Walk<'_, '_> {
 
     /// A static type of the core keeps its dict in the interpreter from 3.12 on.
     pub(super) fn dict_of_type(&self, class: u64) -> u64 {
-        self.view.pointer(class + self.fields.type_dict)
+        match self.view.pointer(class + self.fields.type_dict) {
+            0 => self.static_dicts.get(&class).copied().unwrap_or(0),
+            dict => dict,
+        }
     }
 
     fn visit_code(&self, code: u64, sink: &mut impl Sink) {

@@ -193,12 +193,17 @@ pub(super) fn freeze(process: &Process, no_twin: Option<String>, collect: &Colle
             Finding::blocked("freeze", Error::new(Kind::Busy, text).hint("nothing can be run in it, nor in a twin"))
         }
         (None, Freeze::Auto | Freeze::Twin) => {
-            Finding::fine("freeze", "by gdb on a twin: the process feels a pause of some milliseconds")
+            Finding::fine("freeze", "on a twin: the process feels a pause of some milliseconds")
         }
         (None, Freeze::Stop) => Finding::limited(
             "freeze",
-            format!("by gdb on the process itself, stopped {hold}, as `--freeze stop` asks"),
+            format!("on the process itself, stopped {hold}, as `--freeze stop` asks"),
             vec!["without it, a twin would be used: the process would feel a pause of some milliseconds".to_owned()],
+        ),
+        (_, Freeze::Live) => Finding::limited(
+            "freeze",
+            "on the process itself while it runs, as `--freeze live` asks: numbers are close, not exact".to_owned(),
+            Vec::new(),
         ),
         (Some(reason), Freeze::Twin) => Finding::blocked(
             "freeze",
@@ -210,7 +215,7 @@ pub(super) fn freeze(process: &Process, no_twin: Option<String>, collect: &Colle
             if process.seccomp != 0 {
                 remedies.push("as root (CAP_SYS_ADMIN) we can read the filter, and know what it allows".to_owned());
             }
-            Finding::limited("freeze", format!("by gdb on the process itself, stopped {hold}: {reason}"), remedies)
+            Finding::limited("freeze", format!("on the process itself, stopped {hold}: {reason}"), remedies)
         }
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod process;
 pub(crate) mod python;
 pub(crate) mod redact;
 pub(crate) mod run;
+pub(crate) mod snapshot;
 pub(crate) mod target;
 
 use std::io::Write;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub(crate) use process::signal;
-pub(crate) use python::{Python, each, pythons, usual};
+pub(crate) use python::{Python, each, each_of, pythons, pythons_in_chroot, usual};
 pub(crate) use redact::redacted;
 pub(crate) use run::{Done, Run};
 pub(crate) use target::Target;

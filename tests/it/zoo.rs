@@ -1,0 +1,168 @@
+//! An object of every type in every form, compared one by one: what a snapshot says of each, and what the process says.
+//!
+//! By hand, on one interpreter: `ZOO_PYTHON=/usr/bin/python3.11 ZOO_COLLECTOR=reader cargo test --test it zoo::by_hand`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt::Write;
+
+use serde::Deserialize;
+
+use crate::support::snapshot::{self, Objects};
+use crate::support::{Python, Run, Target, each, pythons, say};
+
+/// What zoo.py says of one of its objects.
+#[derive(Deserialize, Debug)]
+struct Truth {
+    name: String,
+    address: u64,
+    #[serde(rename = "type")]
+    type_name: String,
+    kind: u64,
+    size: Option<u64>,
+    referents: Vec<u64>,
+    hidden: Vec<u64>,
+}
+
+/// Where a collector may know less than `gc.get_referents`: the type that visits, the type that is visited, and why.
+const LESS: [(&str, &str, &str); 0] = [];
+
+/// Where a collector may know more, since it reads what `tp_traverse` does not visit: the type, the types of what it
+/// keeps, and why it does not visit them. A `*` stands for anything. The type of an object, what dicts hold
+/// and what code objects keep is known otherwise.
+const MORE: [(&str, &[&str], &str); 25] = [
+    (
+        "builtins.type",
+        &["*"],
+        "static types are not of the collector; heap types do not visit their names, slots, subclasses",
+    ),
+    ("*Meta", &["*"], "likewise"),
+    ("_ctypes.PyC*", &["*"], "likewise"),
+    ("_ctypes.UnionType", &["*"], "likewise"),
+    ("builtins.module", &["builtins.str"], "its name"),
+    ("builtins.*_descriptor", &["builtins.str"], "name and qualified name"),
+    ("builtins.code", &["builtins.bytes", "builtins.tuple"], "caches"),
+    ("builtins.generator", &["builtins.str", "builtins.code"], "names; the code, in some versions"),
+    ("builtins.coroutine", &["builtins.str", "builtins.code", "builtins.tuple"], "likewise, and where it is from"),
+    ("builtins.async_generator", &["builtins.str", "builtins.code"], "likewise"),
+    ("builtins.range", &["builtins.int"], "not of the collector"),
+    ("builtins.longrange_iterator", &["builtins.int"], "not of the collector"),
+    ("builtins.slice", &["*"], "not of the collector, in old versions"),
+    ("re.*", &["builtins.*", "re.Pattern"], "not of the collector, in old versions"),
+    ("_sre.*", &["builtins.*", "re.Pattern", "_sre.SRE_Pattern"], "not of the collector, in old versions"),
+    ("datetime.*", &["datetime.timezone", "datetime.timedelta", "builtins.str"], "not of the collector"),
+    ("*.Moment", &["datetime.timezone"], "visited by nobody"),
+    ("decimal.*", &["abc.SignalDict", "decimal.SignalDict"], "not of the collector, in old versions"),
+    ("_struct.Struct", &["builtins.bytes"], "its format"),
+    ("_io.*", &["builtins.*", "_io.*"], "buffers and names of codecs"),
+    ("_csv.Dialect", &["builtins.str"], "not of the collector, in old versions"),
+    ("_pickle.*", &["builtins.*", "_pickle.Pdata"], "buffers"),
+    ("zlib.*", &["builtins.bytes", "_thread.lock"], "not of the collector"),
+    ("sqlite3.*", &["builtins.*", "sqlite3.*"], "visited in new versions only"),
+    ("_thread._local", &["builtins.str"], "its key"),
+];
+
+fn fits(name: &str, pattern: &str) -> bool {
+    pattern
+        .split_once('*')
+        .map_or(name == pattern, |(start, end)| name.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)))
+}
+
+/// What differs, by type: in how many cases, and the first few of them.
+#[derive(Default)]
+struct Differences(BTreeMap<(String, &'static str, String), (usize, Vec<String>)>);
+
+impl Differences {
+    fn add(&mut self, type_name: &str, what: &'static str, detail: String, example: &str) {
+        let (count, examples) = self.0.entry((type_name.to_owned(), what, detail)).or_default();
+        *count += 1;
+        if examples.len() < 3 {
+            examples.push(example.to_owned());
+        }
+    }
+
+    /// `builtins.foo: 12 missing referents (builtins.str), e.g. texts.empty, dicts.large/3`
+    fn table(&self) -> String {
+        let mut table = String::new();
+        for ((type_name, what, detail), (count, examples)) in &self.0 {
+            writeln!(table, "  {type_name}: {count} {what} ({detail}), e.g. {}", examples.join(", ")).unwrap();
+        }
+        table
+    }
+}
+
+fn compare(truths: &[Truth], objects: &Objects) -> Differences {
+    let known: HashMap<u64, &Truth> = truths.iter().map(|truth| (truth.address, truth)).collect();
+    let type_of = |address: u64| match (known.get(&address), objects.get(&address)) {
+        (Some(truth), _) => truth.type_name.clone(),
+        (None, Some(object)) => object.kind.clone(),
+        (None, None) => "of a type unknown".to_owned(),
+    };
+    let mut differences = Differences::default();
+    for truth in truths {
+        let (name, type_name) = (truth.name.as_str(), truth.type_name.as_str());
+        let Some(object) = objects.get(&truth.address) else {
+            differences.add(type_name, "absent", format!("size {:?}", truth.size), name);
+            continue;
+        };
+        if object.kind != truth.type_name {
+            differences.add(type_name, "of another type", format!("got {}", object.kind), name);
+        }
+        if let Some(size) = truth.size.filter(|size| object.size != *size) {
+            differences.add(type_name, "wrong sizes", format!("expected {size}, got {}", object.size), name);
+        }
+        let found: HashSet<u64> = object.referents.iter().copied().collect();
+        let expected: BTreeSet<u64> = truth.referents.iter().chain(&truth.hidden).copied().collect();
+        for missing in expected.iter().filter(|address| !found.contains(address)) {
+            let of = type_of(*missing);
+            if !LESS.iter().any(|(from, to, _)| fits(type_name, from) && fits(&of, to)) {
+                let place = truth.referents.iter().position(|address| address == missing);
+                let example = place.map_or_else(|| format!("{name}/hidden"), |place| format!("{name}/{place}"));
+                differences.add(type_name, "missing referents", of, &example);
+            }
+        }
+        for more in found.iter().filter(|address| !expected.contains(address) && **address != truth.kind) {
+            let of = type_of(*more);
+            let may =
+                |&(from, to, _): &(&str, &[&str], &str)| fits(type_name, from) && to.iter().any(|to| fits(&of, to));
+            if !MORE.iter().any(may) {
+                differences.add(type_name, "referents beyond", of, name);
+            }
+        }
+    }
+    differences
+}
+
+/// One interpreter through one collector.
+fn zoo(python: &Python, collector: &str) {
+    let target = Target::start(python, "zoo.py", [""; 0]);
+    let run = Run::analyze(&[target.pid]).args(["-c", collector, "--format", "json", "-q", "-f", "snapshot"]);
+    let done = run.output().exits(0);
+    let report = done.report();
+    assert_eq!(report["collection"]["collector"], collector);
+    assert_eq!(report["coverage"]["truncated"], false);
+    assert_eq!(report["coverage"]["anomalies"], 0, "{}", report["coverage"]);
+    target.assert_unharmed();
+    target.assert_nothing_mapped();
+
+    let truths = Vec::<Truth>::deserialize(target.oracle()).unwrap();
+    assert!(truths.len() > 4000, "a small zoo: {}", truths.len());
+    let differences = compare(&truths, &snapshot::open(&done.dir().join("snapshot")));
+    let table = differences.table();
+    assert!(table.is_empty(), "{} differs from {} objects:\n{table}", collector, truths.len());
+}
+
+#[test]
+fn through_gdb() {
+    each(|_| true, |python| zoo(python, "gdb"));
+}
+
+#[test]
+fn by_hand() {
+    let Some(path) = std::env::var_os("ZOO_PYTHON") else { return };
+    let path = std::fs::canonicalize(path).unwrap();
+    let collector = std::env::var("ZOO_COLLECTOR").unwrap_or_else(|_| "reader".to_owned());
+    let same = |python: &&Python| std::fs::canonicalize(&python.path).is_ok_and(|other| other == path);
+    let python = pythons().iter().find(same).expect("a CPython that is found");
+    zoo(python, &collector);
+    say(&format!("the zoo of {} through {collector}: all right", python.name()));
+}
