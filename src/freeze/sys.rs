@@ -15,12 +15,16 @@ pub(super) const EVENT_STOP: i32 = 128;
 
 const GET_SIGNAL_MASK: u32 = 0x420a;
 const SET_SIGNAL_MASK: u32 = 0x420b;
+#[cfg(target_arch = "x86_64")]
 const NT_X86_XSTATE: usize = 0x202;
-/// A thread's whole extended state (AVX-512 and AMX included) is about 11 KiB today.
-const MAX_XSTATE: usize = 64 * 1024;
+/// The largest there is, a thread's whole extended state (AVX-512 and AMX included), has about 11 KiB today.
+const MAX_REGISTER_SET: usize = 64 * 1024;
 
 /// General registers of a stopped thread.
+#[cfg(target_arch = "x86_64")]
 pub(super) type Registers = libc::user_regs_struct;
+#[cfg(target_arch = "aarch64")]
+pub(super) use super::aarch64::{Registers, registers};
 /// What the kernel says of a signal.
 pub(super) type SignalInfo = libc::siginfo_t;
 
@@ -69,6 +73,7 @@ pub(super) fn event_message(tid: i32) -> io::Result<u64> {
     Ok(message)
 }
 
+#[cfg(target_arch = "x86_64")]
 pub(super) fn registers(tid: i32) -> io::Result<Registers> {
     let mut registers = MaybeUninit::<Registers>::uninit();
     ptrace(libc::PTRACE_GETREGS, tid, 0, registers.as_mut_ptr() as usize)?;
@@ -76,19 +81,27 @@ pub(super) fn registers(tid: i32) -> io::Result<Registers> {
     Ok(unsafe { registers.assume_init() })
 }
 
+#[cfg(target_arch = "x86_64")]
 pub(super) fn set_registers(tid: i32, registers: &Registers) -> io::Result<()> {
     ptrace(libc::PTRACE_SETREGS, tid, 0, &raw const *registers as usize).map(drop)
 }
 
 /// The x87, SSE, AVX … state in the standard XSAVE format (Intel SDM 1, 13.4).
+#[cfg(target_arch = "x86_64")]
 pub(super) fn extended_state(tid: i32) -> io::Result<Vec<u8>> {
-    let mut buffer = vec![0u8; MAX_XSTATE];
+    register_set(tid, NT_X86_XSTATE)
+}
+
+/// One of the kernel's sets of registers (`NT_*`, `linux/elf.h`).
+pub(super) fn register_set(tid: i32, set: usize) -> io::Result<Vec<u8>> {
+    let mut buffer = vec![0u8; MAX_REGISTER_SET];
     let mut vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-    ptrace(libc::PTRACE_GETREGSET, tid, NT_X86_XSTATE, &raw mut vector as usize)?;
+    ptrace(libc::PTRACE_GETREGSET, tid, set, &raw mut vector as usize)?;
     buffer.truncate(vector.iov_len);
     Ok(buffer)
 }
 
+#[cfg(target_arch = "x86_64")]
 pub(super) fn set_extended_state(tid: i32, state: &[u8]) -> io::Result<()> {
     let vector = libc::iovec { iov_base: state.as_ptr().cast_mut().cast(), iov_len: state.len() };
     ptrace(libc::PTRACE_SETREGSET, tid, NT_X86_XSTATE, &raw const vector as usize).map(drop)

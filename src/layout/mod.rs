@@ -43,6 +43,17 @@ struct Found {
     objects: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
 }
 
+/// The struct of a plain C type.
+#[derive(Clone, Debug)]
+pub(crate) struct Plain {
+    /// In bytes, as `tp_basicsize` counts.
+    pub(crate) size: u64,
+    /// The members that refer to objects, with the step to them in Python.
+    pub(crate) visits: Vec<(u64, &'static str)>,
+    /// While the byte here is zero, there are none of them.
+    pub(crate) given: Option<u64>,
+}
+
 /// Where a layout is from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
@@ -87,16 +98,16 @@ impl Layout {
         self.offset(name).ok_or_else(|| with_remedies(Error::new(Kind::NotPython, unknown())))
     }
 
-    /// The plain C types that are known: the name, the size of the struct in bytes, and the members that refer to objects,
-    /// each with the step to it in Python.
-    pub(crate) fn objects(&self) -> impl Iterator<Item = (&'static str, u64, Vec<(u64, &'static str)>)> + '_ {
+    /// The plain C types that are known, by name.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = (&'static str, Plain)> + '_ {
         let found =
             objects::OBJECTS.iter().filter_map(|object| Some((object, self.found.objects.get(object.types[0])?)));
         found.flat_map(|(object, members)| {
-            let size = members.get("").copied().unwrap_or(0);
-            let visits: Vec<_> =
-                object.visits.iter().filter_map(|(path, step)| Some((*members.get(path)?, *step))).collect();
-            object.types.iter().map(move |name| (*name, size, visits.clone()))
+            let offset = |path: &str| members.get(path).copied();
+            let visits = object.visits.iter().filter_map(|(path, step)| Some((offset(path)?, *step)));
+            let plain =
+                Plain { size: offset("").unwrap_or(0), visits: visits.collect(), given: object.given.and_then(offset) };
+            object.types.iter().map(move |name| (*name, plain.clone()))
         })
     }
 
