@@ -1,5 +1,5 @@
 # The commands of this project. `make demo` shows what it does, `make test` proves it.
-.PHONY: demo test prepare lint bench install
+.PHONY: demo test matrix prepare lint bench install
 
 CARGO ?= cargo
 
@@ -12,6 +12,11 @@ demo:
 # Everything, on every CPython found here.
 test: prepare
 	$(CARGO) test --locked
+
+# On the newest CPythons and their debug builds, in a Debian sid of their own (as root). Once made, `make test` uses it too.
+matrix: prepare
+	@tests/matrix
+	$(CARGO) test --locked --test it matrix
 
 # What the tests need and this machine lacks.
 prepare:

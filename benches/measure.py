@@ -16,7 +16,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SLOTS = 8
 # Peaks that the kernel does not keep itself are as fine as this.
-SAMPLE_SECONDS = 0.02
+SAMPLE_SECONDS = 0.01
 # A heap of 5M objects is built in some ten seconds; this only has to end.
 START_SECONDS = 300
 # The last gap is over, and the numbers written, after some beats.
@@ -170,16 +170,32 @@ class Peaks(threading.Thread):
         return sum(peak for pid, peak in self.resident.items() if self.names.get(pid) != "gdb")
 
 
+class Printed(threading.Thread):
+    """Takes what a tool prints, and notes when the last of it came."""
+
+    def __init__(self, pipe):
+        super().__init__(daemon=True)
+        self.pipe, self.parts, self.last = pipe, [], time.monotonic()
+
+    def run(self):
+        for part in iter(lambda: os.read(self.pipe.fileno(), 1 << 16), b""):
+            self.last = time.monotonic()
+            self.parts.append(part)
+        self.pipe.close()
+
+
 def run(target, command, limit, environment=None):
     """Runs `command` against `target`; what it cost both, with its exit code and output.
 
     Raises RuntimeError when the target did not survive it."""
     resident, mappings = target.memory()
     target.forget()
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with tempfile.TemporaryFile() as err:
         started = time.monotonic()
-        tool = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                                env=environment)
+        tool = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=err, env=environment)
+        printed = Printed(tool.stdout)
+        printed.start()
         peaks = Peaks(tool.pid, target.pid)
         peaks.start()
         try:
@@ -192,13 +208,16 @@ def run(target, command, limit, environment=None):
         wall = time.monotonic() - started
         peaks.over.set()
         peaks.join()
-        out.seek(0)
+        # Who was left behind may hold the other end.
+        printed.join(SETTLE_SECONDS)
         err.seek(0)
-        output, errors = out.read().decode(errors="replace"), err.read().decode(errors="replace")
+        output, errors = b"".join(printed.parts).decode(errors="replace"), err.read().decode(errors="replace")
     beat, main = target.gaps()
     resident_after, mappings_after = target.memory()
     return {
-        "exit_code": code, "output": output, "errors": errors, "wall_s": wall, "beat_ms": beat, "main_ms": main,
+        "exit_code": code, "output": output, "errors": errors, "wall_s": wall,
+        "printed_s": printed.last - started if printed.parts else None, "beat_ms": beat, "main_ms": main,
+        "resident_mib": resident / KIB_PER_MIB,
         "left_kib": resident_after - resident, "left_mappings": mappings_after - mappings,
         "tool_mib": peaks.of_tool() / KIB_PER_MIB, "gdb_mib": peaks.of_gdb() / KIB_PER_MIB,
         "twin_mib": peaks.twin / KIB_PER_MIB,

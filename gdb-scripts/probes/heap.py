@@ -202,6 +202,24 @@ def send_objects(objects, kinds, flags, degrees, references, pairs):
     send('objects', flags, list(map(id, objects)), kinds, sizes, degrees, references, pairs)
 
 
+def list_pending():
+    """What was found on the way, and what is found on the way through that."""
+    while pending:
+        batch = list(pending)
+        del pending[:]
+        if not list_all(batch, 0):
+            return False
+    return True
+
+
+def leave_out_interned(interned):
+    """The texts that are interned because of us: those after the first of ours that nothing else leads to."""
+    texts = list(interned)
+    ours = list(filterfalse(seen.__contains__, map(id, texts[texts.index(ORDER['begin']):])))
+    seen.update(ours)
+    send('ours', ours)
+
+
 def list_in_pieces(way, item, kinds, flags):
     """One object with more referents than a record should have."""
     send_objects([item], kinds, flags, [0], [], True if way == DICT else None)
@@ -290,7 +308,7 @@ def list_roots(own):
 
 def probe():
     snapshot, everything, own = HANDED.pop('snapshot'), HANDED.pop('all'), HANDED.pop('own')
-    frozen = []
+    frozen, interned = [], HANDED.pop('interned', None)
     if everything is not None:
         tracked = set(map(id, snapshot))
         frozen = [item for item in everything if id(item) not in tracked and id(item) not in own]
@@ -304,16 +322,22 @@ def probe():
         snapshot = [item for item in snapshot if id(item) not in own]
     for ids in (own, map(id, snapshot), map(id, frozen)):
         seen.update(ids)
+    if interned is not None:
+        # It comes last.
+        snapshot = list(compress(snapshot, map(is_not, snapshot, repeat(interned))))
+        others = list(compress(frozen, map(is_not, frozen, repeat(interned))))
+        flags, frozen = TRACKED if len(others) == len(frozen) else TRACKED | FROZEN, others
+        del others
     roots = list_roots(own)
     # The interpreter's own lists refer to some of them.
     send('ours', list(own))
     send('estimate', len(seen))
     complete = list_all(snapshot, TRACKED) and list_all(frozen, TRACKED | FROZEN)
     del snapshot, frozen
-    while complete and pending:
-        batch = list(pending)
-        del pending[:]
-        complete = list_all(batch, 0)
+    complete = complete and list_pending()
+    if complete and interned is not None:
+        leave_out_interned(interned)
+        complete = list_all([interned], flags) and list_pending()
     del pending[:]
     for record in roots:
         send(*record)

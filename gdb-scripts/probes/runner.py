@@ -252,11 +252,18 @@ def own_objects():
             values.extend(value.values() if type(value) is dict else value)
         elif type(value) is FUNCTION:
             own.add(id(value))
-    # The parser keeps what it made until the statement is done, in a list that only its texts lead to.
+    # The parser keeps what it made until the statement is done, in a list that only its texts lead to. And a name of the
+    # statement leads to the dict of all interned texts.
+    begin = ORDER['begin']
     statement = OWN_FRAME.f_back
     constants = statement.f_code.co_consts if statement is not None else ()
     texts = [constant for constant in constants if type(constant) is str and len(constant) > 500]
-    own.update(id(holder) for holder in function('gc', 'get_referrers')(*texts) if has((list, tuple), type(holder)))
+    for holder in function('gc', 'get_referrers')(begin, *texts):
+        if has((list, tuple), type(holder)):
+            own.add(id(holder))
+        elif type(holder) is dict and holder.get(begin) is begin:
+            # Which the collector knows from 3.14 on.
+            HANDED['interned'] = holder
     if sys.version_info < (3, 10):
         # And in lists that only the parser itself refers to: names that nobody else has tell them (Python/pyarena.c).
         texts = [name for name in OWN_FRAME.f_code.co_names if name in ('MACHINERY', 'WITH_FROZEN', 'OWN_FRAME')]

@@ -15,16 +15,23 @@ use crate::store::{self, Matched};
 use crate::target::procfs;
 
 pub(super) fn run(plan: &AnalyzePlan, console: &Console) -> Result<Verdict> {
+    // A core, or processes.
+    let subjects: Vec<Option<i32>> = match plan.collect.core {
+        Some(_) => vec![None],
+        None => plan.targets.iter().copied().map(Some).collect(),
+    };
     let outcomes: Vec<Result<TargetReport>> = thread::scope(|scope| {
-        let running: Vec<_> = plan.targets.iter().map(|&pid| scope.spawn(move || one(plan, pid, console))).collect();
+        let running: Vec<_> = subjects.iter().map(|&pid| scope.spawn(move || one(plan, pid, console))).collect();
         let panicked = |_| Err(Error::new(Kind::Defect, "the analysis of this target panicked"));
         running.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
     });
 
     let mut failed = Vec::new();
     let mut targets = Vec::new();
-    let alone = plan.targets.len() == 1;
-    for (&pid, outcome) in plan.targets.iter().zip(outcomes) {
+    let alone = subjects.len() == 1;
+    for (&pid, outcome) in subjects.iter().zip(outcomes) {
+        let host = pid.map_or_else(String::new, |_| procfs::host_name());
+        let pid = pid.unwrap_or(0);
         targets.push(match outcome {
             Ok(report) => {
                 let subject = if alone { String::new() } else { format!("pid {pid}: ") };
@@ -36,7 +43,7 @@ pub(super) fn run(plan: &AnalyzePlan, console: &Console) -> Result<Verdict> {
                 report
             }
             Err(error) => {
-                let facts = TargetFacts { pid, host: procfs::host_name(), ..TargetFacts::default() };
+                let facts = TargetFacts { pid, host, ..TargetFacts::default() };
                 console.error(&if alone { error.clone() } else { error.clone().while_(format!("pid {pid}")) });
                 failed.push(error.kind);
                 TargetReport { target: facts, error: Some((&error).into()), ..TargetReport::default() }
@@ -49,23 +56,26 @@ pub(super) fn run(plan: &AnalyzePlan, console: &Console) -> Result<Verdict> {
         console.report(&Report::new(targets), &plan.screen, plan.selection.top)?;
     }
     Ok(match failed.first() {
-        Some(&kind) if failed.len() == plan.targets.len() => Verdict::Failed(kind),
+        Some(&kind) if failed.len() == subjects.len() => Verdict::Failed(kind),
         Some(_) => Verdict::Failed(Kind::Partial),
         None if exceeded => Verdict::Failed(Kind::Threshold),
         None => Verdict::Done,
     })
 }
 
-/// Collects, compares, stores and reports one target.
-fn one(plan: &AnalyzePlan, pid: i32, console: &Console) -> Result<TargetReport> {
-    let watcher = Watcher::new(*console, pid, plan.collect.trace, plan.screen.progress);
-    let captured = collect::capture(pid, &plan.collect, &plan.selection, plan.screen.now, &watcher);
+/// Collects, compares, stores and reports one process, or without a PID the core.
+fn one(plan: &AnalyzePlan, pid: Option<i32>, console: &Console) -> Result<TargetReport> {
+    let watcher = Watcher::new(*console, pid.unwrap_or(0), plan.collect.trace, plan.screen.progress);
+    let captured = match pid {
+        Some(pid) => collect::capture(pid, &plan.collect, &plan.selection, plan.screen.now, &watcher),
+        None => collect::core::capture(&plan.collect, plan.screen.now, &watcher),
+    };
     watcher.finish();
     let mut capture = captured?;
     let (earlier, notices) = store::matching(&capture.target, &plan.compare_with)?;
     capture.collection.warnings.extend(notices);
 
-    let path = plan.outputs.snapshot(pid);
+    let path = plan.outputs.snapshot(capture.target.pid);
     let folder = path.parent().unwrap_or(Path::new("/"));
     std::fs::create_dir_all(folder)
         .map_err(|e| Error::new(Kind::BadFile, format!("cannot make the folder {}: {e}", folder.display())))?;

@@ -1,6 +1,6 @@
 //! The command line as typed. Doc comments are the help; nothing here looks at files, variables or the terminal.
 //!
-//! What one may ask for later (other collectors, a viewer, core files) is absent rather than refused.
+//! What one may ask for later (other collectors, a viewer) is absent rather than refused.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -79,8 +79,14 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct AnalyzeArgs {
     /// The processes to analyse
-    #[arg(value_name = "PID", required = true, value_parser = values::pid)]
+    #[arg(value_name = "PID", required_unless_present = "core", value_parser = values::pid)]
     pub(crate) pids: Vec<i32>,
+    /// Analyse this core file of a process instead, from the kernel or from gcore
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["pids", "freeze"])]
+    pub(crate) core: Option<PathBuf>,
+    /// With --core: the file system that the process had, where its program and libraries are [default: /]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) sysroot: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) collect: CollectArgs,
     #[command(flatten)]
@@ -299,9 +305,13 @@ Examples:
   memory-analyzer analyze 4711 --snapshot old.parquet    what grew since then
   memory-analyzer analyze 4711 4712 --format json        two processes, for a program
   memory-analyzer analyze 4711 -q --fail-if-over 2GiB    from cron: exit code 8 when it is too much
+  memory-analyzer analyze --core core.4711               what filled a process that is no more
 
 The target feels nothing but the pause for making its twin. Where no twin can be made, the stopped
-target itself is examined, for at most --max-hold seconds, and the report says why.";
+target itself is examined, for at most --max-hold seconds, and the report says why.
+
+The program and libraries that the process of a core had mapped are looked for under --sysroot, beside
+the core and in -e; a file counts when it begins like the memory it was mapped to.";
 
 const REPORT_HELP: &str = "\
 Examples:

@@ -182,7 +182,7 @@ mod tests {
         hint: `--help` tells the options, with examples
         ");
         insta::assert_snapshot!(failure("memory-analyzer analyze 0"), @"
-        2 invalid value '0' for '<PID>...': must be a process id from 1 to 4194304
+        2 invalid value '0' for '[PID]...': must be a process id from 1 to 4194304
         hint: `--help` tells the options, with examples
         ");
         insta::assert_snapshot!(failure("memory-analyzer analyze 1 --shw-references 3"), @"
@@ -218,8 +218,15 @@ mod tests {
 
     #[test]
     fn what_is_not_there_yet_is_not_in_the_command_line() {
-        for line in ["view x", "analyze --core x", "analyze 1 -i", "analyze 1 --format html", "analyze 1 --freeze live"]
-        {
+        for line in ["view x", "analyze 1 -i", "analyze 1 --format html", "analyze 1 --freeze live"] {
+            assert!(failure(&format!("memory-analyzer {line}")).starts_with("2 "), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_core_stands_for_a_process_that_is_no_more() {
+        assert_eq!(analyze("analyze --core x --sysroot y -e z").core, Some("x".into()));
+        for line in ["analyze --core x 1", "analyze --core x --freeze stop"] {
             assert!(failure(&format!("memory-analyzer {line}")).starts_with("2 "), "{line}");
         }
     }

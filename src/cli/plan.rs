@@ -33,7 +33,7 @@ pub(crate) enum Plan {
 /// `analyze`.
 #[derive(Debug)]
 pub(crate) struct AnalyzePlan {
-    /// In the order given, each once.
+    /// In the order given, each once; none when a core is read.
     pub(crate) targets: Vec<i32>,
     pub(crate) collect: CollectPlan,
     pub(crate) selection: Selection,
@@ -98,6 +98,10 @@ pub(crate) struct DemoPlan {
 pub(crate) struct CollectPlan {
     /// The file given to describe the targets; a regular file, absolute.
     pub(crate) exec: Option<PathBuf>,
+    /// The core to read instead of a process; a file, absolute.
+    pub(crate) core: Option<PathBuf>,
+    /// Where the files are that its process had mapped; a folder, absolute.
+    pub(crate) sysroot: Option<PathBuf>,
     pub(crate) collector: Collector,
     /// The GDB asked for, as it was named.
     pub(crate) gdb_name: PathBuf,
@@ -235,6 +239,16 @@ fn analyze(args: AnalyzeArgs, here: &Environment) -> Result<AnalyzePlan> {
     let mut screen = screen(&args.show.table, &args.common, &settings, here);
     screen.progress &= !args.collect.debug;
     let file = args.output_file.map(|file| output_file(here, &file)).transpose()?;
+    if args.core.is_some() && args.collect.collector == Some(Collector::Gdb) {
+        return Err(Error::new(Kind::Usage, "cannot use `-c gdb` with `--core`: in a core no interpreter can be run")
+            .hint("leave `-c` out: a core is read from outside"));
+    }
+    if args.core.is_none() && args.sysroot.is_some() {
+        return Err(Error::new(Kind::Usage, "cannot use `--sysroot` without `--core`")
+            .hint("the files of a running process are found by themselves"));
+    }
+    let core = args.core.map(|core| existing(here, &core, "the core")).transpose()?;
+    let sysroot = args.sysroot.map(|folder| sysroot(here, &folder)).transpose()?;
     Ok(AnalyzePlan {
         selection: selection(&args.show, &settings),
         compare_with: earlier(here, &args.snapshot)?,
@@ -248,7 +262,7 @@ fn analyze(args: AnalyzeArgs, here: &Environment) -> Result<AnalyzePlan> {
             total: args.fail_if_over.or(settings.fail_if_over),
             growth: args.fail_if_growth.or(settings.fail_if_growth),
         },
-        collect: collect(args.collect, settings, here)?,
+        collect: CollectPlan { core, sysroot, ..collect(args.collect, settings, here)? },
         targets,
         screen,
     })
@@ -308,6 +322,8 @@ fn collect(args: CollectArgs, settings: Settings, here: &Environment) -> Result<
     site_dirs.extend(settings.site_dirs.iter().map(|folder| here.absolute(folder)));
     Ok(CollectPlan {
         exec,
+        core: None,
+        sysroot: None,
         collector: args.collector.unwrap_or(settings.collector),
         gdb: here.find_program(&settings.gdb),
         gdb_name: settings.gdb,
@@ -378,6 +394,16 @@ fn executable(here: &Environment, path: &Path) -> Result<PathBuf> {
             .hint(hint)
             .hint("without `-e` the target's own executable and its debug file by build-id are used")
     })
+}
+
+/// The folder of `--sysroot`.
+fn sysroot(here: &Environment, folder: &Path) -> Result<PathBuf> {
+    let absolute = here.absolute(folder);
+    if absolute.is_dir() {
+        return Ok(absolute);
+    }
+    Err(Error::new(Kind::BadFile, format!("cannot use `--sysroot {}`: no such folder", folder.display()))
+        .hint("it takes the folder that has the process's usr/, lib/ and so on in it"))
 }
 
 /// A file that must be there to be read.

@@ -39,12 +39,7 @@ pub(super) fn prove(
         found.debug_files.extend(debug_file_of(pid, id, &plan.debug_dirs));
     }
     let Some(given) = &plan.exec else { return Ok(found) };
-    let given_id = Elf::open(given)
-        .map_err(|error| {
-            Error::new(Kind::BadFile, format!("cannot use `-e {}`: {error}", given.display()))
-                .hint("`-e` takes the interpreter's ELF file, not a script that starts it")
-        })?
-        .build_id();
+    let given_id = open(given)?.build_id();
     if given_id.is_some() && given_id.as_deref() == image_id {
         found.debug_files.insert(0, given.clone());
         // As the executable only if it is one: the image may be a shared library.
@@ -57,6 +52,14 @@ pub(super) fn prove(
     Ok(found)
 }
 
+/// The file of `-e`.
+pub(super) fn open(given: &Path) -> Result<Elf> {
+    Elf::open(given).map_err(|error| {
+        Error::new(Kind::BadFile, format!("cannot use `-e {}`: {error}", given.display()))
+            .hint("`-e` takes the interpreter's ELF file, not a script that starts it")
+    })
+}
+
 fn is_library(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().contains(".so"))
 }
@@ -67,7 +70,7 @@ fn main_program_id(pid: i32, mappings: &[Mapping]) -> Option<String> {
     mappings.first().and_then(|_| Elf::open(&exe).ok()?.build_id())
 }
 
-fn mismatch(given: &Path, id: Option<&str>, interpreter: &Interpreter, debug_files: &[PathBuf]) -> Notice {
+pub(super) fn mismatch(given: &Path, id: Option<&str>, interpreter: &Interpreter, debug_files: &[PathBuf]) -> Notice {
     let image = printable(&interpreter.image.path.to_string_lossy(), 200);
     let text = format!(
         "wrong executable: {} (build-id {}) is not what pid {} runs: {image} (build-id {})",

@@ -2,6 +2,7 @@
 //!
 //! Every collector feeds one [`crate::heap::HeapBuilder`]; out comes a [`Capture`]. Nothing here interprets a heap.
 
+pub(crate) mod core;
 mod executable;
 mod follow;
 mod gdb;
@@ -173,8 +174,11 @@ fn examine(
     let until = begun + plan.timeout;
     let layout_source = layout_source(&layout);
     let job = Job { pid, plan, selection, listener, interpreter, executable, layout, site, libc_data, until };
-    let (collected, reason) =
-        if reads(plan) { read(&job, &process, &mut warnings)? } else { run_probes(&job, target.rss_bytes, &mut warnings)? };
+    let (collected, reason) = if reads(plan) {
+        read(&job, &process, &mut warnings)?
+    } else {
+        run_probes(&job, target.rss_bytes, &mut warnings)?
+    };
 
     let Collected { received, freeze, pause, notices } = collected;
     warnings.extend(notices);
@@ -252,8 +256,10 @@ fn run_probes(job: &Job, rss: u64, warnings: &mut Vec<Notice>) -> Result<(Collec
             let reason = format!("{why}; on the target itself, as `--freeze stop` was asked for");
             Ok((gdb::on_target(job, &mut keeper)?, reason))
         }
-        Freeze::Live => Err(Error::new(Kind::Usage, "`--freeze live` is for reading memory: the debugger has to stop a process")
-            .hint("leave `-e`, `-c gdb` and `--probe` out, or say `-c reader`")),
+        Freeze::Live => {
+            Err(Error::new(Kind::Usage, "`--freeze live` is for reading memory: the debugger has to stop a process")
+                .hint("leave `-e`, `-c gdb` and `--probe` out, or say `-c reader`"))
+        }
         Freeze::Auto | Freeze::Twin => {
             within_budget(job, rss)?;
             match gdb::on_twin(job, &mut keeper)? {

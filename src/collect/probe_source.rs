@@ -57,11 +57,16 @@ pub(super) struct ProbeOrder<'a> {
 pub(super) fn compose(order: &ProbeOrder) -> Result<Vec<u8>> {
     // The names of `__main__` belong to the target (`from re import *` is common): builtins are taken by their module.
     // `exec` of text and not of what `compile` makes of it: that would make some hundred types of `ast` in the target.
-    let mut out = String::from("__builtins__.exec(");
+    // Interned texts are in order of birth: from this name on they are ours (see runner.py). Some interpreters never forget
+    // one; what a twin knows, it does not know from runs in the target itself.
+    let begin = if order.mode == Mode::Twin { "memory_analyzer_in_twin" } else { "memory_analyzer" };
+    let mut out = format!("0 and {begin} or __builtins__.exec(");
     text(&mut out, FIRST);
     out.push_str(", {'__name__': '<memory-analyzer>', 'RUNNER': ");
     text(&mut out, RUNNER);
-    out.push_str(", 'ORDER': {'mode': ");
+    out.push_str(", 'ORDER': {'begin': ");
+    text(&mut out, begin);
+    out.push_str(", 'mode': ");
     text(&mut out, if order.mode == Mode::Twin { "twin" } else { "stop" });
     let (time, hold) = (order.time.as_secs_f64(), order.hold.as_secs_f64());
     let _ = write!(out, ", 'write_to': {}, 'time': {time:.3}, 'hold': {hold:.3}", order.write_to);
@@ -172,8 +177,8 @@ mod tests {
         let source = String::from_utf8(compose(&order).unwrap()).unwrap();
         assert!(source.is_ascii() && !source.contains('\0'));
         assert_eq!(source.find('\n'), Some(source.len() - 1));
-        assert!(source.starts_with("__builtins__.exec("));
-        assert!(source.contains("{'mode': 'stop', 'write_to': 7, 'time': 1.500, 'hold': 2.000, 'largest': 3, 'types': ['app.Entry','it\\'s',], 'site_dirs': ['/srv/lib',]"));
+        assert!(source.starts_with("0 and memory_analyzer or __builtins__.exec("));
+        assert!(source.contains("{'begin': 'memory_analyzer', 'mode': 'stop', 'write_to': 7, 'time': 1.500, 'hold': 2.000, 'largest': 3, 'types': ['app.Entry','it\\'s',], 'site_dirs': ['/srv/lib',]"));
         assert!(source.contains(r"('mine','emit(\'\U0001f40d\x09\')\n','/tmp/\xe9\'\\.py',True)"));
     }
 

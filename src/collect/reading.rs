@@ -16,7 +16,7 @@ use crate::target::maps::{self, Mapping};
 use crate::target::memory::Memory;
 use crate::units::milliseconds;
 
-/// Threads of ours that list objects.
+/// More threads than this are not worth their start.
 const MOST_THREADS: usize = 4;
 /// How long to wait before the next try, at first and at most.
 const WAIT: Duration = Duration::from_millis(5);
@@ -62,7 +62,11 @@ pub(super) fn on_target(job: &Job, how: How) -> Result<Collected> {
     loop {
         let copy = freeze::copy(job.pid, how, job.plan.max_pause)?;
         pause += copy.pause;
-        job.step(&format!("{} MiB copied, the target stood still for {} ms", copy.bytes() >> 20, milliseconds(copy.pause)));
+        job.step(&format!(
+            "{} MiB copied, the target stood still for {} ms",
+            copy.bytes() >> 20,
+            milliseconds(copy.pause)
+        ));
         let mappings = maps::read(job.pid).map_err(|e| gone(job.pid, &e))?;
         match read(job, &copy, &mappings) {
             Ok(mut received) => {
@@ -87,8 +91,13 @@ pub(super) fn on_target(job: &Job, how: How) -> Result<Collected> {
                 return Ok(Collected { received, freeze: label, pause, notices });
             }
             Err(Unreadable::Collecting) if copy.stood == Stood::AlreadyStopped => {
-                let text = format!("pid {} was stopped in the middle of a garbage collection: its lists are in pieces", job.pid);
-                return Err(Error::new(Kind::Busy, text).hint(format!("continue it for a moment: `kill -CONT {}`", job.pid)));
+                let text = format!(
+                    "pid {} was stopped in the middle of a garbage collection: its lists are in pieces",
+                    job.pid
+                );
+                return Err(
+                    Error::new(Kind::Busy, text).hint(format!("continue it for a moment: `kill -CONT {}`", job.pid))
+                );
             }
             Err(Unreadable::Collecting) => tries.wait()?,
             Err(Unreadable::Failed(error)) => return Err(error),
@@ -114,11 +123,15 @@ fn read(job: &Job, memory: &(dyn Memory + Sync), mappings: &[Mapping]) -> std::r
         version: job.interpreter.version,
         runtime: job.interpreter.runtime,
     };
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
     let begun = Instant::now();
-    let received = reader::read(&source, threads)?;
+    let received = reader::read(&source, threads())?;
     job.step(&format!("memory read in {} ms", milliseconds(begun.elapsed())));
     Ok(received)
+}
+
+/// How many threads of ours list objects.
+pub(super) fn threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS)
 }
 
 /// Tries that met the collector at work.

@@ -21,6 +21,7 @@ use super::resident::{Range, Resident, Scanner, without};
 use super::sys;
 use super::threads::Held;
 use crate::error::{Error, Kind, Result};
+use crate::target::maps::Mapping;
 use crate::target::memory::Memory;
 use crate::units::milliseconds;
 
@@ -61,6 +62,8 @@ pub(crate) struct Copy {
     pub(crate) stood: Stood,
     /// Pages that were there and could not be read: gone meanwhile, or damaged on disk.
     pub(crate) missing_pages: u64,
+    /// What was mapped.
+    pub(crate) mappings: Vec<Mapping>,
     content: MmapMut,
     runs: Vec<Run>,
     /// Where there is no run, memory that was untouched. Of a process that ran, none: it may have been touched since.
@@ -240,7 +243,8 @@ impl Copy {
             _ => without(&resident.anonymous, &missing),
         };
         let missing_pages = missing_bytes / super::sys_memory::page_size();
-        Ok(Copy { pause, stood, missing_pages, content, runs, untouched, process })
+        let mappings = resident.mappings;
+        Ok(Copy { pause, stood, missing_pages, mappings, content, runs, untouched, process })
     }
 
     /// What has been copied, ascending.

@@ -7,9 +7,9 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use super::cpu;
 use super::registers::RegisterSet;
 use super::sys::Registers;
-use super::x86_64 as cpu;
 use crate::target::memory::Memory;
 
 /// A list of thread states longer than this is not one.

@@ -66,9 +66,10 @@ impl Injector {
         &self.memory
     }
 
-    /// Where a thread stands that has been told to make a call.
-    pub(super) fn call_site(&self) -> u64 {
-        self.gadgets.call
+    /// Has the twin's thread, once it is let go, wait in `pause()`.
+    pub(super) fn pause(&self, twin: i32) -> io::Result<()> {
+        let registers = sys::registers(twin)?;
+        sys::set_registers(twin, &cpu::with_call(&registers, self.gadgets.call, libc::SYS_pause, [0; 6]))
     }
 
     /// Runs one system call in thread `tid` of the target.

@@ -8,11 +8,10 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-use super::inject::Injector;
+use super::Injector;
 use super::landing::Landing;
 use super::seccomp::{self, Allowance};
 use super::sys;
-use super::x86_64 as cpu;
 use crate::error::{Error, Kind, Result};
 
 /// Shared mappings up to this size in all stay readable in the twin, as a private copy; larger ones are taken away.
@@ -208,9 +207,7 @@ fn filter_calls(call: &Caller, scratch: u64, allowance: Allowance) -> Result<()>
 
 /// Lets the twin wait in `pause()`: not in a group stop, which would send the target a `SIGCHLD`.
 fn park(injector: &Injector, twin: i32) -> Result<()> {
-    let registers = sys::registers(twin).map_err(|e| failed("park", &e))?;
-    let parked = cpu::with_call(&registers, injector.call_site(), libc::SYS_pause, [0; 6]);
-    sys::set_registers(twin, &parked).and_then(|()| sys::detach(twin, 0)).map_err(|e| failed("park", &e))
+    injector.pause(twin).and_then(|()| sys::detach(twin, 0)).map_err(|e| failed("park", &e))
 }
 
 #[cfg(test)]

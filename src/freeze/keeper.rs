@@ -3,7 +3,7 @@
 //! It exists so that whatever happens to the analyzer (a panic, Ctrl-C, the terminal, `kill -9`), somebody is left who ends
 //! the twin, has it reaped, and takes away what a visit brought. It is deaf to the signals of the terminal, obeys requests on
 //! its standard input, one JSON object a line, and cleans up when that closes. Should it be killed too, the kernel lets the
-//! target go, frames on the stack put an injected thread back ([`super::x86_64::Chain`]), and the twin's timer ends the twin.
+//! target go, frames on the stack put an injected thread back (`x86_64::Chain`), and the twin's timer ends the twin.
 
 use std::io::{BufRead, Write};
 use std::os::fd::AsRawFd;

@@ -1,6 +1,6 @@
 //! A small region in a process, where a thread of it lands to make calls for us and from which it goes back.
 //!
-//! Layout, from its base: one page of code ([`landing_x86_64`]), one page of slots, the room for the extended state, then
+//! Layout, from its base: one page of code (`landing_x86_64`), one page of slots, the room for the extended state, then
 //! the source that the interpreter is to run, closed by a NUL.
 
 use std::fs::File;
@@ -9,14 +9,26 @@ use std::os::unix::fs::FileExt;
 
 use serde::{Deserialize, Serialize};
 
-use super::landing_x86_64 as stub;
+use super::cpu;
+use super::landing_code as code;
 use super::registers::RegisterSet;
-use super::x86_64 as cpu;
 
+/// Distance from the first code byte to the data the code works on.
+pub(super) const DATA: u64 = 4096;
+/// Offsets in the data.
+pub(super) const RESUME_RIP: u64 = 0;
+pub(super) const RESUME_RAX: u64 = 8;
+pub(super) const DONE: u64 = 16;
+pub(super) const ENTERED: u64 = 24;
+pub(super) const CALLS: u64 = 64;
+/// A call: function, two arguments, and room for its result.
+pub(super) const CALL_SIZE: u64 = 32;
+/// 64-byte aligned and zeroed, as XRSTOR demands of the header (Intel SDM 1, 13.4.2); 16 KiB hold AMX.
+pub(super) const XSAVE: u64 = 4096;
 /// The extended state's room after the slots.
 const XSAVE_ROOM: u64 = 16 * 1024;
 /// Where the source starts.
-const SOURCE: u64 = stub::DATA + stub::XSAVE + XSAVE_ROOM;
+const SOURCE: u64 = DATA + XSAVE + XSAVE_ROOM;
 /// One page of slots is more than enough.
 const MAX_CALLS: usize = 8;
 
@@ -42,12 +54,12 @@ impl Landing {
 
     /// The length of its first part, which is executable and not writable.
     pub(crate) fn code_length() -> u64 {
-        stub::DATA
+        DATA
     }
 
     /// Where a thread enters.
     pub(crate) fn entry(self) -> u64 {
-        self.base + stub::ENTRY
+        self.base + code::ENTRY
     }
 
     /// Where the source is, for the functions that take it.
@@ -57,7 +69,7 @@ impl Landing {
 
     /// Whether a thread at this address is still on its way.
     pub(crate) fn contains_code(self, address: u64) -> bool {
-        (self.base..self.base + stub::DATA).contains(&address)
+        (self.base..self.base + DATA).contains(&address)
     }
 
     /// Writes code and source; `memory` is `/proc/PID/mem`, which also writes where the process itself may not.
@@ -65,7 +77,7 @@ impl Landing {
         if Landing::size_for(source.len()) > self.size || source.contains(&0) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        memory.write_all_at(stub::code(), self.base)?;
+        memory.write_all_at(code::code(), self.base)?;
         memory.write_all_at(source, self.source())?;
         memory.write_all_at(&[0], self.source() + source.len() as u64)
     }
@@ -74,30 +86,30 @@ impl Landing {
     /// [`entry`](Landing::entry).
     pub(crate) fn prepare(self, memory: &File, resume: Resume, calls: &[Call]) -> io::Result<()> {
         assert!(calls.len() <= MAX_CALLS, "one page of slots");
-        let data = self.base + stub::DATA;
+        let data = self.base + DATA;
         for (slot, call) in calls.iter().enumerate() {
-            let at = data + stub::CALLS + slot as u64 * stub::CALL_SIZE;
+            let at = data + CALLS + slot as u64 * CALL_SIZE;
             for (word, value) in [call.function, call.arguments[0], call.arguments[1], 0].into_iter().enumerate() {
                 memory.write_all_at(&value.to_le_bytes(), at + 8 * word as u64)?;
             }
         }
-        memory.write_all_at(&[0; 8], data + stub::CALLS + calls.len() as u64 * stub::CALL_SIZE)?;
-        memory.write_all_at(&resume.rip.to_le_bytes(), data + stub::RESUME_RIP)?;
-        memory.write_all_at(&resume.rax.to_le_bytes(), data + stub::RESUME_RAX)?;
-        memory.write_all_at(&[0; 16], data + stub::DONE)
+        memory.write_all_at(&[0; 8], data + CALLS + calls.len() as u64 * CALL_SIZE)?;
+        memory.write_all_at(&resume.rip.to_le_bytes(), data + RESUME_RIP)?;
+        memory.write_all_at(&resume.rax.to_le_bytes(), data + RESUME_RAX)?;
+        memory.write_all_at(&[0; 16], data + DONE)
     }
 
     /// How far a thread that was sent here has come.
     pub(crate) fn progress(self, memory: &File) -> io::Result<Progress> {
         let word = |offset: u64| {
             let mut word = [0; 8];
-            memory.read_exact_at(&mut word, self.base + stub::DATA + offset).map(|()| u64::from_le_bytes(word))
+            memory.read_exact_at(&mut word, self.base + DATA + offset).map(|()| u64::from_le_bytes(word))
         };
-        Ok(match (word(stub::ENTERED)?, word(stub::DONE)?) {
+        Ok(match (word(ENTERED)?, word(DONE)?) {
             (0, _) => Progress::NotEntered,
             (_, 0) => Progress::Inside,
             // One call alone is the one that queues another.
-            _ if word(stub::CALLS + stub::CALL_SIZE)? == 0 => Progress::Queued,
+            _ if word(CALLS + CALL_SIZE)? == 0 => Progress::Queued,
             _ => Progress::Done,
         })
     }

@@ -5,18 +5,8 @@
 
 #![expect(unsafe_code, reason = "assembly")]
 
-/// Distance from the first code byte to the data the code works on (see [`super::landing::Landing`]).
-pub(super) const DATA: u64 = 4096;
-/// Offsets in the data.
-pub(super) const RESUME_RIP: u64 = 0;
-pub(super) const RESUME_RAX: u64 = 8;
-pub(super) const DONE: u64 = 16;
-pub(super) const ENTERED: u64 = 24;
-pub(super) const CALLS: u64 = 64;
-/// A call: function, two arguments, and room for its result.
-pub(super) const CALL_SIZE: u64 = 32;
-/// 64-byte aligned and zeroed, as XRSTOR demands of the header (Intel SDM 1, 13.4.2); 16 KiB hold AMX.
-pub(super) const XSAVE: u64 = 4096;
+use super::landing::{CALL_SIZE, CALLS, DATA, DONE, ENTERED, RESUME_RAX, RESUME_RIP, XSAVE};
+
 /// How far behind the beginning a thread enters: the kernel moves a restarted system call back by two bytes.
 pub(super) const ENTRY: u64 = 2;
 

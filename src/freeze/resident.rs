@@ -35,6 +35,8 @@ pub(super) struct Resident {
     pub(super) bytes: u64,
     /// Of these, on disk.
     pub(super) swapped: u64,
+    /// Everything that is mapped.
+    pub(super) mappings: Vec<Mapping>,
 }
 
 impl Resident {
@@ -95,6 +97,7 @@ impl Scanner {
                 self.read_entries(range, &mut resident)?;
             }
         }
+        resident.mappings = mappings;
         Ok(resident)
     }
 

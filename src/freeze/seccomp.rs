@@ -3,6 +3,7 @@
 //! What is refused fails with `EPERM`, as a permission would. Reading files can be let through for the one purpose of
 //! importing libraries into the twin; writing, sending, signalling, forking never. Source: seccomp(2), `linux/filter.h`.
 
+use super::cpu;
 use super::sys_filter::{self as f, Instruction};
 
 /// What a twin may do beside computing.
@@ -14,7 +15,7 @@ pub(super) struct Allowance {
     pub(super) read_files: bool,
 }
 
-/// Calls that touch only the twin's own memory, time and identity.
+/// Calls that touch only the twin's own memory, time and identity, as every CPU has them.
 const HARMLESS: &[i64] = &[
     libc::SYS_brk,
     libc::SYS_munmap,
@@ -31,7 +32,6 @@ const HARMLESS: &[i64] = &[
     libc::SYS_clock_nanosleep,
     libc::SYS_nanosleep,
     libc::SYS_gettimeofday,
-    libc::SYS_time,
     libc::SYS_times,
     libc::SYS_getrusage,
     libc::SYS_getpid,
@@ -48,10 +48,8 @@ const HARMLESS: &[i64] = &[
     libc::SYS_rt_sigreturn,
     libc::SYS_sigaltstack,
     libc::SYS_restart_syscall,
-    libc::SYS_pause,
     libc::SYS_exit,
     libc::SYS_exit_group,
-    libc::SYS_arch_prctl,
     libc::SYS_close,
 ];
 
@@ -63,15 +61,11 @@ const LOOKING: &[i64] = &[
     libc::SYS_pread64,
     libc::SYS_readv,
     libc::SYS_lseek,
-    libc::SYS_stat,
-    libc::SYS_lstat,
     libc::SYS_fstat,
     libc::SYS_newfstatat,
     libc::SYS_statx,
-    libc::SYS_access,
     libc::SYS_faccessat,
     libc::SYS_faccessat2,
-    libc::SYS_readlink,
     libc::SYS_readlinkat,
     libc::SYS_getdents64,
     libc::SYS_getcwd,
@@ -89,7 +83,7 @@ const WRITING_FLAGS: u32 = (libc::O_WRONLY
 /// The program of the filter.
 pub(super) fn filter(allowance: Allowance) -> Vec<Instruction> {
     let mut program = f::only_native_calls();
-    for &call in HARMLESS {
+    for &call in HARMLESS.iter().chain(cpu::HARMLESS) {
         program.extend(f::allow(call));
     }
     // Only anonymous or private memory: a shared mapping of a file could be written through.
@@ -97,10 +91,12 @@ pub(super) fn filter(allowance: Allowance) -> Vec<Instruction> {
     program.extend(f::allow_if_equal(libc::SYS_write, 0, allowance.write_to));
     program.extend(f::allow_if_equal(libc::SYS_writev, 0, allowance.write_to));
     if allowance.read_files {
-        for &call in LOOKING {
+        for &call in LOOKING.iter().chain(cpu::LOOKING) {
             program.extend(f::allow(call));
         }
-        program.extend(f::allow_if_bits_clear(libc::SYS_open, 1, WRITING_FLAGS));
+        for &open in cpu::OPEN {
+            program.extend(f::allow_if_bits_clear(open, 1, WRITING_FLAGS));
+        }
         program.extend(f::allow_if_bits_clear(libc::SYS_openat, 2, WRITING_FLAGS));
         program.extend(f::allow_if_equal(libc::SYS_ioctl, 1, libc::TCGETS as u32));
         program.extend(f::allow_if_equal(libc::SYS_ioctl, 1, libc::FIOCLEX as u32));
@@ -135,15 +131,14 @@ mod tests {
         for call in [
             libc::SYS_kill,
             libc::SYS_tgkill,
-            libc::SYS_fork,
             libc::SYS_clone,
             libc::SYS_clone3,
             libc::SYS_execve,
             libc::SYS_socket,
             libc::SYS_connect,
             libc::SYS_sendto,
-            libc::SYS_unlink,
-            libc::SYS_rename,
+            libc::SYS_unlinkat,
+            libc::SYS_renameat,
             libc::SYS_ptrace,
             libc::SYS_process_vm_writev,
             libc::SYS_prctl,

@@ -3,23 +3,37 @@
 //! All `unsafe` of the house is in this folder, most of it here. Sources: ptrace(2), wait(2), `linux/ptrace.h`,
 //! `arch/x86/include/uapi/asm/ptrace.h`.
 
+use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::time::Instant;
+
+use memmap2::Mmap;
 
 /// `PTRACE_EVENT_STOP`: the stop that `PTRACE_INTERRUPT` makes, and the first stop of an auto-attached child.
 pub(super) const EVENT_STOP: i32 = 128;
 
 const GET_SIGNAL_MASK: u32 = 0x420a;
 const SET_SIGNAL_MASK: u32 = 0x420b;
+#[cfg(target_arch = "x86_64")]
 const NT_X86_XSTATE: usize = 0x202;
-/// A thread's whole extended state (AVX-512 and AMX included) is about 11 KiB today.
-const MAX_XSTATE: usize = 64 * 1024;
+/// The largest there is, a thread's whole extended state (AVX-512 and AMX included), has about 11 KiB today.
+const MAX_REGISTER_SET: usize = 64 * 1024;
 
 /// General registers of a stopped thread.
+#[cfg(target_arch = "x86_64")]
 pub(super) type Registers = libc::user_regs_struct;
+#[cfg(target_arch = "aarch64")]
+pub(super) use super::aarch64::{Registers, registers};
 /// What the kernel says of a signal.
 pub(super) type SignalInfo = libc::siginfo_t;
+
+/// The contents of a regular file, mapped: nothing is read before it is looked at.
+pub(crate) fn map_file(file: &File) -> io::Result<Mmap> {
+    // SAFETY: the mapping is read as plain bytes, which may have any value. Whoever writes to the file meanwhile can change
+    // what is read, which is checked wherever it is used, and whoever cuts it off ends this process by SIGBUS, not more.
+    unsafe { Mmap::map(file) }
+}
 
 fn ptrace(request: u32, tid: i32, address: usize, data: usize) -> io::Result<i64> {
     // SAFETY: every caller below passes, as `data`, either a plain number or the address of a live buffer of the size that
@@ -59,6 +73,7 @@ pub(super) fn event_message(tid: i32) -> io::Result<u64> {
     Ok(message)
 }
 
+#[cfg(target_arch = "x86_64")]
 pub(super) fn registers(tid: i32) -> io::Result<Registers> {
     let mut registers = MaybeUninit::<Registers>::uninit();
     ptrace(libc::PTRACE_GETREGS, tid, 0, registers.as_mut_ptr() as usize)?;
@@ -66,19 +81,27 @@ pub(super) fn registers(tid: i32) -> io::Result<Registers> {
     Ok(unsafe { registers.assume_init() })
 }
 
+#[cfg(target_arch = "x86_64")]
 pub(super) fn set_registers(tid: i32, registers: &Registers) -> io::Result<()> {
     ptrace(libc::PTRACE_SETREGS, tid, 0, &raw const *registers as usize).map(drop)
 }
 
 /// The x87, SSE, AVX … state in the standard XSAVE format (Intel SDM 1, 13.4).
+#[cfg(target_arch = "x86_64")]
 pub(super) fn extended_state(tid: i32) -> io::Result<Vec<u8>> {
-    let mut buffer = vec![0u8; MAX_XSTATE];
+    register_set(tid, NT_X86_XSTATE)
+}
+
+/// One of the kernel's sets of registers (`NT_*`, `linux/elf.h`).
+pub(super) fn register_set(tid: i32, set: usize) -> io::Result<Vec<u8>> {
+    let mut buffer = vec![0u8; MAX_REGISTER_SET];
     let mut vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-    ptrace(libc::PTRACE_GETREGSET, tid, NT_X86_XSTATE, &raw mut vector as usize)?;
+    ptrace(libc::PTRACE_GETREGSET, tid, set, &raw mut vector as usize)?;
     buffer.truncate(vector.iov_len);
     Ok(buffer)
 }
 
+#[cfg(target_arch = "x86_64")]
 pub(super) fn set_extended_state(tid: i32, state: &[u8]) -> io::Result<()> {
     let vector = libc::iovec { iov_base: state.as_ptr().cast_mut().cast(), iov_len: state.len() };
     ptrace(libc::PTRACE_SETREGSET, tid, NT_X86_XSTATE, &raw const vector as usize).map(drop)

@@ -4,6 +4,8 @@
 //! through. Sources: `linux/filter.h`, `linux/seccomp.h`, Linux `kernel/seccomp.c` (`seccomp_check_filter` lists what may
 //! occur).
 
+use super::cpu;
+
 /// `struct sock_filter`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Instruction {
@@ -32,8 +34,6 @@ impl Instruction {
     }
 }
 
-/// `AUDIT_ARCH_X86_64`.
-const ARCHITECTURE: u32 = 0xc000_003e;
 /// Numbers from here on are the x32 ABI's (`__X32_SYSCALL_BIT`).
 const X32: u32 = 0x4000_0000;
 /// Offsets in `struct seccomp_data`.
@@ -56,7 +56,7 @@ const RET_KILL_PROCESS: u32 = 0x8000_0000;
 pub(super) fn only_native_calls() -> Vec<Instruction> {
     vec![
         Instruction::new(LOAD, ARCH, 0, 0),
-        Instruction::new(IF_EQUAL, ARCHITECTURE, 1, 0),
+        Instruction::new(IF_EQUAL, cpu::AUDIT_ARCHITECTURE, 1, 0),
         Instruction::new(RETURN, RET_KILL_PROCESS, 0, 0),
         Instruction::new(LOAD, NUMBER, 0, 0),
         Instruction::new(IF_AT_LEAST, X32, 0, 1),
@@ -111,7 +111,7 @@ pub(super) fn run(program: &[Instruction], call: i64, arguments: [u64; 6]) -> Op
     let load = |offset: u32| -> Option<u32> {
         Some(match offset {
             NUMBER => call as u32,
-            ARCH => ARCHITECTURE,
+            ARCH => cpu::AUDIT_ARCHITECTURE,
             // The instruction pointer: no sensible filter asks for it, and ours differs from libc's.
             8 | 12 => return None,
             offset if (ARGUMENTS..64).contains(&offset) && offset.is_multiple_of(4) => {

@@ -3,7 +3,9 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+#[cfg(target_arch = "x86_64")]
 use super::inject::{Injector, Step};
+#[cfg(target_arch = "x86_64")]
 use super::threads::Held;
 
 /// A Python that runs a program of ours; killed when dropped.
@@ -95,6 +97,7 @@ impl Drop for Target {
 }
 
 #[test]
+#[cfg(target_arch = "x86_64")]
 fn calls_are_made_and_leave_no_trace() {
     super::sys::prepare_to_wait();
     let mut target = Target::start();
@@ -113,6 +116,7 @@ fn calls_are_made_and_leave_no_trace() {
 }
 
 #[test]
+#[cfg(target_arch = "x86_64")]
 fn a_thread_puts_itself_back_when_we_die_in_the_middle_of_a_call() {
     super::sys::prepare_to_wait();
     for step in [Step::Sent, Step::Masked, Step::Called, Step::Unmasked] {

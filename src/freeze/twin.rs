@@ -5,8 +5,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::Injector;
+use super::cpu;
 use super::gil::{Candidate, GilSite, ThreadView, Way};
-use super::inject::Injector;
 use super::isolate::{self, Isolated, Isolation};
 use super::registers::RegisterSet;
 use super::sys;
@@ -52,7 +53,7 @@ pub(super) struct Twin {
 
 /// Makes and isolates a twin of `pid`.
 pub(super) fn make(pid: i32, site: &GilSite, isolation: Isolation) -> std::result::Result<Twin, NoTwin> {
-    if let Some(reason) = filtered(pid) {
+    if let Some(reason) = cpu::CANNOT_INJECT.map(str::to_owned).or_else(|| filtered(pid)) {
         return Err(NoTwin::Impossible(reason));
     }
     let injector = Injector::open(pid)?;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::inject::Injector;
+use super::Injector;
 use super::landing::{Landing, Progress};
 use super::sys;
 use super::sys_filter::{self, Instruction, Verdict};

@@ -6,6 +6,16 @@
 
 use super::sys::Registers;
 
+/// Why nothing can be injected.
+pub(super) const CANNOT_INJECT: Option<&str> = None;
+/// `AUDIT_ARCH_X86_64`: how seccomp tells this CPU's system calls.
+pub(super) const AUDIT_ARCHITECTURE: u32 = 0xc000_003e;
+/// System calls that later CPUs do without: like those of the same names in [`super::seccomp`].
+pub(super) const HARMLESS: &[i64] = &[libc::SYS_time, libc::SYS_pause, libc::SYS_arch_prctl];
+pub(super) const LOOKING: &[i64] = &[libc::SYS_stat, libc::SYS_lstat, libc::SYS_access, libc::SYS_readlink];
+/// Takes its flags as the second argument.
+pub(super) const OPEN: &[i64] = &[libc::SYS_open];
+
 /// `syscall; ret`: runs a system call and goes on where the stack says.
 pub(super) const SYSCALL_RETURN: &[u8] = &[0x0f, 0x05, 0xc3];
 /// `mov $15, %rax; syscall`: `rt_sigreturn`, as libc has it for its signal handlers (`__restore_rt`).

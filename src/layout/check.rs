@@ -18,6 +18,8 @@ pub(super) struct Target<'a> {
     pub(super) runtime: u64,
     /// Its threads, as its own PID namespace numbers them.
     pub(super) native_thread_ids: &'a [u64],
+    /// What `pthread_self()` is in them, as far as that is known.
+    pub(super) thread_pointers: &'a [u64],
     pub(super) memory: &'a dyn Memory,
 }
 
@@ -103,11 +105,13 @@ impl Target<'_> {
         for &thread in threads {
             let id = self.word(thread, layout, "tstate.thread_id")?;
             let matches = match layout.offset("tstate.native_thread_id") {
-                Some(offset) => {
+                // A core cut off has lost its threads.
+                Some(offset) if !self.native_thread_ids.is_empty() => {
                     let native = self.read(thread.wrapping_add(offset), "tstate.native_thread_id")?;
-                    id != 0 && self.native_thread_ids.contains(&native)
+                    // `gcore` numbers threads as GDB sees them, which in a container is not as they do.
+                    id != 0 && (self.native_thread_ids.contains(&native) || self.thread_pointers.contains(&id))
                 }
-                None => self.is_thread(id),
+                _ => self.is_thread(id),
             };
             seen += usize::from(matches);
         }
@@ -226,7 +230,7 @@ mod tests {
     }
 
     fn outcome(layout: &Layout, memory: &FakeMemory) -> String {
-        let target = Target { runtime: RUNTIME, native_thread_ids: &[40, 41], memory };
+        let target = Target { runtime: RUNTIME, native_thread_ids: &[40, 41], thread_pointers: &[], memory };
         super::check(layout, &target).err().unwrap_or_default()
     }
 

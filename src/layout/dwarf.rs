@@ -3,7 +3,9 @@
 //! Walks the units and stops as soon as all are found. The file is hostile input: offsets out of range are errors of the
 //! reader, chains of types and nesting are bounded.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use gimli::{
     Abbreviations, AttributeValue, DebugAbbrev, DebugInfo, DebugInfoOffset, DebugLineStr, DebugStr, DebugStrOffsets,
@@ -20,6 +22,7 @@ use crate::target::version::Version;
 const MAX_TYPE_CHAIN: usize = 16;
 /// Unnamed structs and unions within each other, whose members count as the outer one's.
 const MAX_ANONYMOUS: usize = 4;
+const MAX_OPEN_UNITS: usize = 64;
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
 type Entry<'a> = DebuggingInformationEntry<Slice<'a>>;
@@ -31,6 +34,8 @@ struct Dwarf<'a> {
     strings: DebugStr<Slice<'a>>,
     line_strings: DebugLineStr<Slice<'a>>,
     string_offsets: DebugStrOffsets<Slice<'a>>,
+    /// Those that were opened lately, by where they begin: opening one takes longer than anything that is done with it.
+    units: RefCell<BTreeMap<usize, Rc<Unit<'a>>>>,
 }
 
 /// A unit, opened.
@@ -112,6 +117,7 @@ fn search(elf: &Elf, mut missing: Vec<Wanted>) -> Result<(Found, Vec<Wanted>), S
         strings: DebugStr::from(slice(&strings)),
         line_strings: DebugLineStr::from(slice(&line_strings)),
         string_offsets: DebugStrOffsets::from(slice(&string_offsets)),
+        units: RefCell::default(),
     };
     let mut found = Found::default();
     dwarf.search(&mut missing, &mut found).map_err(|error| format!("its debug information is damaged: {error}"))?;
@@ -122,7 +128,7 @@ impl<'a> Dwarf<'a> {
     fn search(&self, missing: &mut Vec<Wanted>, found: &mut Found) -> gimli::Result<()> {
         let mut units = self.info.units();
         while let Some(header) = units.next()? {
-            let unit = self.open(header)?;
+            let unit = self.unit_at(start_of(&header))?;
             let mut entries = unit.header.entries(&unit.abbreviations);
             // To the unit's own entry, then to the first below it.
             if !entries.next_entry()? || !entries.next_entry()? {
@@ -154,8 +160,17 @@ impl<'a> Dwarf<'a> {
         Ok(unit)
     }
 
-    fn unit_at(&self, start: usize) -> gimli::Result<Unit<'a>> {
-        self.open(self.info.header_from_offset(DebugInfoOffset(start))?)
+    fn unit_at(&self, start: usize) -> gimli::Result<Rc<Unit<'a>>> {
+        if let Some(unit) = self.units.borrow().get(&start) {
+            return Ok(Rc::clone(unit));
+        }
+        let unit = Rc::new(self.open(self.info.header_from_offset(DebugInfoOffset(start))?)?);
+        let mut units = self.units.borrow_mut();
+        if units.len() == MAX_OPEN_UNITS {
+            units.clear();
+        }
+        units.insert(start, Rc::clone(&unit));
+        Ok(unit)
     }
 
     /// The unit that has the entry at `offset` of the section, and where in the unit that is.
@@ -219,10 +234,19 @@ impl<'a> Dwarf<'a> {
                 Ok(ours)
             }
             Wanted::Object(object) => {
-                let mut members = BTreeMap::from([("", size)]);
-                for (path, _) in object.visits {
-                    if let Some(member) = self.follow(place, path)?.filter(|member| member.offset < MAX_OFFSET) {
-                        members.insert(*path, member.offset);
+                // Modules have structs of the same name that are no objects.
+                if !self.is_object(place)? {
+                    return Ok(false);
+                }
+                let end = object.end.map(|end| self.follow(place, end)).transpose()?.flatten();
+                let mut members = BTreeMap::from([("", end.map_or(size, |end| end.offset))]);
+                for path in object.visits.iter().map(|(path, _)| *path).chain(object.given) {
+                    let Some(member) = self.follow(place, path)?.filter(|member| member.offset < MAX_OFFSET) else {
+                        continue;
+                    };
+                    // Some were an object in one version and text or a number in another.
+                    if object.given == Some(path) || self.is_reference(member.kind)? {
+                        members.insert(path, member.offset);
                     }
                 }
                 found.objects.insert(object.types[0], members);
@@ -242,33 +266,43 @@ impl<'a> Dwarf<'a> {
         Ok(Some(member))
     }
 
+    /// The member called so, also one of an unnamed struct or union within.
     fn member(&self, structure: Place, name: &str, depth: usize) -> gimli::Result<Option<Member>> {
+        for (own, member) in self.members(structure)? {
+            match own {
+                Some(own) if own == name.as_bytes() => return Ok(Some(member)),
+                None if depth > 0 => {
+                    let inner =
+                        self.strip(member.kind)?.map(|inner| self.member(inner, name, depth - 1)).transpose()?;
+                    if let Some(inner) = inner.flatten() {
+                        let offset = member.offset.saturating_add(inner.offset);
+                        return Ok(Some(Member { offset, kind: inner.kind }));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// All members of a struct, with their names.
+    fn members(&self, structure: Place) -> gimli::Result<Vec<(Option<&'a [u8]>, Member)>> {
+        let mut members = Vec::new();
         let unit = self.unit_at(structure.unit)?;
         let mut entries = unit.header.entries_at_offset(&unit.abbreviations, UnitOffset(structure.entry))?;
         if !entries.next_entry()? || !entries.current().is_some_and(|entry| entry.has_children()) {
-            return Ok(None);
+            return Ok(members);
         }
         entries.next_entry()?;
         while let Some(entry) = entries.current() {
             if entry.tag() == gimli::DW_TAG_member
                 && let Some(kind) = self.kind(&unit, entry)?
             {
-                let member = Member { offset: location(entry), kind };
-                match self.name(&unit, entry) {
-                    Some(own) if own == name.as_bytes() => return Ok(Some(member)),
-                    None if depth > 0 => {
-                        let inner = self.strip(kind)?.map(|inner| self.member(inner, name, depth - 1)).transpose()?;
-                        if let Some(inner) = inner.flatten() {
-                            let offset = member.offset.saturating_add(inner.offset);
-                            return Ok(Some(Member { offset, kind: inner.kind }));
-                        }
-                    }
-                    _ => {}
-                }
+                members.push((self.name(&unit, entry), Member { offset: location(entry), kind }));
             }
             entries.next_sibling()?;
         }
-        Ok(None)
+        Ok(members)
     }
 
     /// The entry of the type of `entry`.
@@ -282,12 +316,19 @@ impl<'a> Dwarf<'a> {
     }
 
     /// The struct or union behind `typedef`s and qualifiers; of anything else nothing.
-    fn strip(&self, mut place: Place) -> gimli::Result<Option<Place>> {
+    fn strip(&self, place: Place) -> gimli::Result<Option<Place>> {
+        let stripped = self.unqualified(place)?;
+        Ok(stripped
+            .filter(|(_, tag)| [gimli::DW_TAG_structure_type, gimli::DW_TAG_union_type].contains(tag))
+            .map(|(place, _)| place))
+    }
+
+    /// What is behind `typedef`s and qualifiers, and which tag it has; of `void` nothing.
+    fn unqualified(&self, mut place: Place) -> gimli::Result<Option<(Place, gimli::DwTag)>> {
         for _ in 0..MAX_TYPE_CHAIN {
             let unit = self.unit_at(place.unit)?;
             let entry = unit.header.entry(&unit.abbreviations, UnitOffset(place.entry))?;
             match entry.tag() {
-                gimli::DW_TAG_structure_type | gimli::DW_TAG_union_type => return Ok(Some(place)),
                 gimli::DW_TAG_typedef
                 | gimli::DW_TAG_const_type
                 | gimli::DW_TAG_volatile_type
@@ -295,10 +336,37 @@ impl<'a> Dwarf<'a> {
                     Some(next) => place = next,
                     None => return Ok(None),
                 },
-                _ => return Ok(None),
+                tag => return Ok(Some((place, tag))),
             }
         }
         Ok(None)
+    }
+
+    /// Whether the struct begins with a `PyObject`.
+    fn is_object(&self, place: Place) -> gimli::Result<bool> {
+        let mut structure = self.strip(place)?;
+        for _ in 0..MAX_TYPE_CHAIN {
+            let Some(place) = structure else { return Ok(false) };
+            if self.member(place, "ob_type", MAX_ANONYMOUS)?.is_some() {
+                return Ok(true);
+            }
+            let first = self.members(place)?.into_iter().next();
+            structure = match first {
+                Some((_, member)) if member.offset == 0 => self.strip(member.kind)?,
+                _ => return Ok(false),
+            };
+        }
+        Ok(false)
+    }
+
+    /// Whether the type is a pointer to an object, or to a struct that this unit only declares.
+    fn is_reference(&self, kind: Place) -> gimli::Result<bool> {
+        let Some((place, gimli::DW_TAG_pointer_type)) = self.unqualified(kind)? else { return Ok(false) };
+        let unit = self.unit_at(place.unit)?;
+        let entry = unit.header.entry(&unit.abbreviations, UnitOffset(place.entry))?;
+        let Some(target) = self.kind(&unit, &entry)? else { return Ok(false) };
+        let Some(target) = self.strip(target)? else { return Ok(false) };
+        Ok(self.size(target)?.is_none() || self.is_object(target)?)
     }
 
     /// The size in bytes of a struct or union type, or of an array of pointers.

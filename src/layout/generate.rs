@@ -62,7 +62,7 @@ pub(crate) fn generate(path: &Path, libraries: &[PathBuf]) -> Result<String> {
         let key = if key.contains('.') { format!("{key:?}") } else { key.to_owned() };
         let _ = writeln!(toml, "{key} = {offset:#x}");
     }
-    for object in OBJECTS {
+    for object in &OBJECTS {
         let Some(members) = found.objects.get(object.types[0]) else { continue };
         let _ = write!(toml, "\n[objects.{:?}]\n", object.types[0]);
         for (path, offset) in members {

@@ -22,7 +22,7 @@ pub(crate) use generate::generate;
 use crate::error::{Error, Kind, Result};
 use crate::target::elf::Elf;
 use crate::target::memory::Memory;
-use crate::target::python::{Interpreter, native_thread_ids};
+use crate::target::python::Interpreter;
 use crate::units::printable;
 use statics::Statics;
 use table::Table;
@@ -41,6 +41,17 @@ struct Found {
     offsets: Offsets,
     /// The members of plain objects' structs by the first of their types; the empty name is that of the size.
     objects: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+}
+
+/// The struct of a plain C type.
+#[derive(Clone, Debug)]
+pub(crate) struct Plain {
+    /// In bytes, as `tp_basicsize` counts.
+    pub(crate) size: u64,
+    /// The members that refer to objects, with the step to them in Python.
+    pub(crate) visits: Vec<(u64, &'static str)>,
+    /// While the byte here is zero, there are none of them.
+    pub(crate) given: Option<u64>,
 }
 
 /// Where a layout is from.
@@ -87,16 +98,16 @@ impl Layout {
         self.offset(name).ok_or_else(|| with_remedies(Error::new(Kind::NotPython, unknown())))
     }
 
-    /// The plain C types that are known: the name, the size of the struct in bytes, and the members that refer to objects,
-    /// each with the step to it in Python.
-    pub(crate) fn objects(&self) -> impl Iterator<Item = (&'static str, u64, Vec<(u64, &'static str)>)> + '_ {
+    /// The plain C types that are known, by name.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = (&'static str, Plain)> + '_ {
         let found =
             objects::OBJECTS.iter().filter_map(|object| Some((object, self.found.objects.get(object.types[0])?)));
         found.flat_map(|(object, members)| {
-            let size = members.get("").copied().unwrap_or(0);
-            let visits: Vec<_> =
-                object.visits.iter().filter_map(|(path, step)| Some((*members.get(path)?, *step))).collect();
-            object.types.iter().map(move |name| (*name, size, visits.clone()))
+            let offset = |path: &str| members.get(path).copied();
+            let visits = object.visits.iter().filter_map(|(path, step)| Some((offset(path)?, *step)));
+            let plain =
+                Plain { size: offset("").unwrap_or(0), visits: visits.collect(), given: object.given.and_then(offset) };
+            object.types.iter().map(move |name| (*name, plain.clone()))
         })
     }
 
@@ -186,8 +197,9 @@ fn contradiction(offsets: &Offsets, told: &Offsets) -> std::result::Result<(), S
 fn checked(layout: &Layout, interpreter: &Interpreter, memory: &dyn Memory) -> std::result::Result<(), String> {
     let mut outcome = Ok(());
     for _ in 0..CHECKS {
-        let native_thread_ids = native_thread_ids(interpreter.pid);
-        let target = check::Target { runtime: interpreter.runtime, native_thread_ids: &native_thread_ids, memory };
+        let (ids, pointers) = (interpreter.native_thread_ids(), interpreter.thread_pointers());
+        let runtime = interpreter.runtime;
+        let target = check::Target { runtime, native_thread_ids: &ids, thread_pointers: &pointers, memory };
         outcome = check::check(layout, &target);
         if outcome.is_ok() {
             break;
@@ -204,6 +216,7 @@ mod tests {
     use super::*;
     use crate::target::elf::{DEBUG_FOLDER, find_debug_file};
     use crate::target::memory::ProcessMemory;
+    use crate::target::python::Source;
     use crate::target::{maps, python};
 
     /// A Python program that waits, with a second thread; it dies with this value.
@@ -250,7 +263,8 @@ mod tests {
             let pid = target.pid();
             let memory = ProcessMemory::open(pid).expect("our child's memory opens");
             let maps = maps::read(pid).expect("our child's mappings are readable");
-            let interpreter = python::find(pid, &maps, &memory).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let interpreter =
+                python::find(Source::Process(pid), &maps, &memory).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(python::looks_like_python(pid), Some(interpreter.version.to_string()), "{name}");
             assert_eq!(interpreter.debug, name.ends_with("-dbg"), "{name}");
             if let Some(minor) = name.strip_prefix("python3.").map(|rest| rest.trim_end_matches("-dbg")) {
@@ -319,7 +333,8 @@ mod tests {
         drop(directory);
         let memory = ProcessMemory::open(target.pid()).expect("our child's memory opens");
         let maps = maps::read(target.pid()).expect("our child's mappings are readable");
-        let interpreter = python::find(target.pid(), &maps, &memory).unwrap_or_else(|error| panic!("{error}"));
+        let interpreter =
+            python::find(Source::Process(target.pid()), &maps, &memory).unwrap_or_else(|error| panic!("{error}"));
         resolve(&interpreter, &[], &memory).unwrap_or_else(|error| panic!("{error}"));
     }
 
@@ -332,7 +347,7 @@ mod tests {
         target.0.stdout.as_mut().expect("piped").read_exact(&mut [0]).expect("it answers");
         let memory = ProcessMemory::open(target.pid()).expect("our child's memory opens");
         let maps = maps::read(target.pid()).expect("our child's mappings are readable");
-        let error = python::find(target.pid(), &maps, &memory).expect_err("it is no Python");
+        let error = python::find(Source::Process(target.pid()), &maps, &memory).expect_err("it is no Python");
         assert_eq!(error.kind, Kind::NotPython, "{error}");
         assert!(error.text.contains("no `_PyRuntime` in /"), "{error}");
         assert_eq!(python::looks_like_python(target.pid()), None);

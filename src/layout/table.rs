@@ -105,7 +105,7 @@ fn object(name: &str, table: &toml::Table) -> Option<(&'static str, BTreeMap<&'s
     let object = OBJECTS.iter().find(|object| object.types[0] == name)?;
     let mut members = BTreeMap::new();
     for (path, value) in table {
-        let known = object.visits.iter().map(|(known, _)| *known).find(|known| known == path);
+        let known = object.visits.iter().map(|(known, _)| *known).chain(object.given).find(|known| known == path);
         let known = if path == SIZE { "" } else { known? };
         members.insert(known, value.as_integer()?.try_into().ok()?);
     }
@@ -114,6 +114,9 @@ fn object(name: &str, table: &toml::Table) -> Option<(&'static str, BTreeMap<&'s
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+    use std::process::{Command, Stdio};
+
     use super::*;
 
     #[test]
@@ -222,5 +225,55 @@ mod tests {
                 ("interp.gc_collecting", 7400 + 200),
             ],
         );
+    }
+
+    /// Executables by usual names in the folders of `PATH`, and pyenv's.
+    fn pythons() -> Vec<PathBuf> {
+        let pyenv = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
+        let pyenv = pyenv.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".pyenv")));
+        let versions = pyenv.and_then(|pyenv| std::fs::read_dir(pyenv.join("versions")).ok());
+        let mut found: Vec<_> =
+            versions.into_iter().flatten().flatten().map(|v| v.path().join("bin/python3")).collect();
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        for folder in std::env::split_paths(&path) {
+            for minor in 6..=15 {
+                found.extend(["", "-dbg"].map(|suffix| folder.join(format!("python3.{minor}{suffix}"))));
+            }
+        }
+        found.retain(|python| python.is_file());
+        found
+    }
+
+    /// A struct of another module that happens to be called the same would have another size.
+    #[test]
+    fn structs_are_as_large_as_the_objects_of_their_types() {
+        let mut compared = 0;
+        for python in pythons() {
+            let program = include_str!("../../tests/programs/sizes.py");
+            let output = Command::new(&python).args(["-c", program]).stdin(Stdio::null()).output();
+            let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+            let Some((version, types)) = text.split_once('\n') else { continue };
+            let name = format!("cpython-{version}");
+            let Some((name, toml)) = TABLES.iter().find(|(known, _)| *known == name) else { continue };
+            let table = parse(name, toml).expect("it parses");
+            let mut count = 0;
+            for line in types.lines() {
+                let mut fields = line.split('\t');
+                let (Some(module), Some(qualname), Some(size)) = (fields.next(), fields.next(), fields.next()) else {
+                    panic!("{name}: {line}");
+                };
+                let kind = format!("{module}.{qualname}");
+                let Some(object) = OBJECTS.iter().find(|object| object.types.contains(&kind.as_str())) else {
+                    continue;
+                };
+                let Some(members) = table.found.objects.get(object.types[0]) else { continue };
+                assert_eq!(members[""].to_string(), size, "{name} of {}: {kind}", python.display());
+                assert!(members.values().all(|&offset| offset <= members[""]), "{name}: {kind}: {members:?}");
+                count += 1;
+            }
+            assert!(count > 150, "{name}: only {count} types of {} are known", python.display());
+            compared += 1;
+        }
+        assert!(compared > 0, "there is no interpreter here of which there is a table");
     }
 }

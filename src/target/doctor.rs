@@ -18,7 +18,7 @@ use super::machine::{self, Machine};
 use super::maps;
 use super::memory::ProcessMemory;
 use super::procfs::{self, Process};
-use super::python::{self, Interpreter};
+use super::python::{self, Interpreter, Source};
 use crate::cli::plan::CollectPlan;
 use crate::error::{Error, Kind, Result};
 use crate::units::{Bytes, printable};
@@ -144,7 +144,7 @@ fn find_python(process: &Process) -> Result<Interpreter> {
         _ => Error::new(Kind::NoProcess, format!("process {pid} ended meanwhile")),
     };
     let memory = ProcessMemory::open(pid).map_err(gone)?;
-    let found = python::find(pid, &maps::read(pid).map_err(gone)?, &memory);
+    let found = python::find(Source::Process(pid), &maps::read(pid).map_err(gone)?, &memory);
     found.map_err(|error| match error.kind {
         Kind::NotPython => match python_below(pid) {
             Some((child, version)) => judge::wrapper(process, child, &procfs::name(child), &version),

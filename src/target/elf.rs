@@ -4,6 +4,9 @@
 //! is allocated beyond [`MAX_PART`], and what does not fit is absent, never a panic. Only 64-bit little-endian files
 //! are read. Formats: System V gABI chapters 4 and 5, GNU build-id and debug link notes.
 
+mod loaded;
+pub(crate) mod raw;
+
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -21,7 +24,10 @@ const MAX_BUILD_ID: usize = 64;
 /// Mappings start at page boundaries, segments need not.
 const PAGE: u64 = 4096;
 /// The type of the note with the build-id, in notes of the name `GNU`.
-const NT_GNU_BUILD_ID: usize = 3;
+const NT_GNU_BUILD_ID: u32 = 3;
+/// The instruction set of what we examine: our own.
+pub(crate) const OUR_MACHINE: elf::Machine =
+    if cfg!(target_arch = "aarch64") { elf::EM_AARCH64 } else { elf::EM_X86_64 };
 
 /// A part of the file that the loader maps (`PT_LOAD`); sizes in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,10 +66,19 @@ pub(crate) enum Entry {
     Defined(Symbol),
 }
 
-/// An open ELF file. Holding it open is what makes it survive deletion and upgrades.
+/// Where the bytes of an [`Elf`] are.
+#[derive(Debug)]
+enum Content {
+    File(File),
+    /// No file: the sections that were found in the memory it is mapped to, one after the other.
+    Memory(Vec<u8>),
+}
+
+/// An open ELF file, or what of one can be had from memory. Holding it open is what makes it survive deletion and
+/// upgrades.
 #[derive(Debug)]
 pub(crate) struct Elf {
-    file: File,
+    content: Content,
     length: u64,
     machine: elf::Machine,
     loads: Vec<Load>,
@@ -83,7 +98,7 @@ impl Elf {
             return Err(invalid("not a regular file"));
         }
         let (machine, loads, sections) = headers(&file).map_err(|error| invalid(&error.to_string()))?;
-        Ok(Elf { file, length: metadata.len(), machine, loads, sections })
+        Ok(Elf { content: Content::File(file), length: metadata.len(), machine, loads, sections })
     }
 
     /// The instruction set (`EM_…`).
@@ -165,18 +180,12 @@ impl Elf {
     /// What to add to an address of this file to get one in a process that has it mapped at `start` from file `offset`
     /// on.
     pub(crate) fn bias(&self, start: u64, offset: u64) -> Option<u64> {
-        let begin = |load: &&Load| load.offset & !(PAGE - 1);
-        // Neighbours share a page of the file: who begins there is meant before who ends there.
-        let load = self.loads.iter().find(|load| begin(load) == offset).or_else(|| {
-            let pages = |load: &&Load| begin(load)..load.offset.saturating_add(load.file_size);
-            self.loads.iter().find(|load| pages(load).contains(&offset))
-        })?;
-        let address = (load.address & !(PAGE - 1)).wrapping_add(offset - begin(&load));
-        Some(start.wrapping_sub(address))
+        bias_of(&self.loads, start, offset)
     }
 
     /// `length` bytes as the file has them at an address, before relocation.
     pub(crate) fn initial(&self, address: u64, length: usize) -> Option<Vec<u8>> {
+        self.file()?;
         let load = self.loads.iter().find(|load| {
             let at = address.wrapping_sub(load.address);
             address >= load.address && at < load.file_size && load.file_size - at >= length as u64
@@ -186,6 +195,7 @@ impl Elf {
 
     /// The file's first `length` bytes, or fewer when it is shorter.
     pub(crate) fn head(&self, length: usize) -> Option<Vec<u8>> {
+        self.file()?;
         self.part(0, (length as u64).min(self.length))
     }
 
@@ -200,10 +210,48 @@ impl Elf {
         if length > MAX_PART || offset.checked_add(length)? > self.length {
             return None;
         }
-        let mut bytes = vec![0; length as usize];
-        self.file.read_exact_at(&mut bytes, offset).ok()?;
-        Some(bytes)
+        match &self.content {
+            Content::File(file) => {
+                let mut bytes = vec![0; length as usize];
+                file.read_exact_at(&mut bytes, offset).ok()?;
+                Some(bytes)
+            }
+            Content::Memory(bytes) => Some(bytes.get(offset as usize..)?.get(..length as usize)?.to_vec()),
+        }
     }
+
+    fn file(&self) -> Option<&File> {
+        match &self.content {
+            Content::File(file) => Some(file),
+            Content::Memory(_) => None,
+        }
+    }
+
+    /// Whether there is a file, and not only what of it is in memory.
+    pub(crate) fn is_file(&self) -> bool {
+        self.file().is_some()
+    }
+
+    /// In bytes.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Fills `buffer` from the file's `offset` on, or fails.
+    pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.file().ok_or(io::ErrorKind::NotFound)?.read_exact_at(buffer, offset)
+    }
+}
+
+fn bias_of(loads: &[Load], start: u64, offset: u64) -> Option<u64> {
+    let begin = |load: &&Load| load.offset & !(PAGE - 1);
+    // Neighbours share a page of the file: who begins there is meant before who ends there.
+    let load = loads.iter().find(|load| begin(load) == offset).or_else(|| {
+        let pages = |load: &&Load| begin(load)..load.offset.saturating_add(load.file_size);
+        loads.iter().find(|load| pages(load).contains(&offset))
+    })?;
+    let address = (load.address & !(PAGE - 1)).wrapping_add(offset - begin(&load));
+    Some(start.wrapping_sub(address))
 }
 
 fn invalid(text: &str) -> io::Error {
@@ -255,20 +303,10 @@ fn unpack(stored: &[u8]) -> Option<Vec<u8>> {
     CompressedData { format, data, uncompressed_size }.decompress().ok().map(|data| data.into_owned())
 }
 
-/// Notes are: name size, descriptor size, type (u32 each), name and descriptor, each padded to 4 bytes.
-fn build_id_of_notes(mut notes: &[u8]) -> Option<String> {
-    loop {
-        let (header, rest) = notes.split_first_chunk::<12>()?;
-        let field = |at| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize;
-        let (name_size, size, kind) = (field(0), field(4), field(8));
-        let rest_after_name = rest.get(name_size.checked_next_multiple_of(4)?..)?;
-        if kind == NT_GNU_BUILD_ID && rest.get(..name_size)? == b"GNU\0" {
-            let id = rest_after_name.get(..size)?;
-            let plausible = (2..=MAX_BUILD_ID).contains(&id.len());
-            return plausible.then(|| id.iter().map(|byte| format!("{byte:02x}")).collect());
-        }
-        notes = rest_after_name.get(size.checked_next_multiple_of(4)?..)?;
-    }
+fn build_id_of_notes(notes: &[u8]) -> Option<String> {
+    let note = raw::notes(notes, 4).find(|note| note.kind == NT_GNU_BUILD_ID && note.name == b"GNU")?;
+    let plausible = (2..=MAX_BUILD_ID).contains(&note.data.len());
+    plausible.then(|| note.data.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Where distributions put separate debug files.

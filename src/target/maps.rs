@@ -85,7 +85,7 @@ fn permissions(field: &[u8]) -> Option<Permissions> {
 
 /// The kernel writes a newline in a path as `\012` and nothing else escaped, so a backslash of its own is ambiguous; so
 /// is a file really named `x (deleted)`. Whoever opens a path must prove that it is the mapped file anyway.
-fn path(field: &[u8]) -> (PathBuf, bool) {
+pub(super) fn path(field: &[u8]) -> (PathBuf, bool) {
     let (field, deleted) = match field.strip_suffix(b" (deleted)") {
         Some(rest) => (rest, true),
         None => (field, false),

@@ -6,12 +6,12 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// Something with addresses to read from.
-pub(crate) trait Memory {
+/// Something with addresses to read from, also by several threads at once.
+pub(crate) trait Memory: Sync {
     /// Fills `buffer` from `address` on, or fails: never a part of it.
     fn read(&self, address: u64, buffer: &mut [u8]) -> io::Result<()>;
 
-    /// Bytes that are at hand without copying, all in one piece.
+    /// `length` bytes from `address` on that are at hand without copying them, if they are.
     fn slice(&self, _address: u64, _length: usize) -> Option<&[u8]> {
         None
     }

@@ -1,5 +1,6 @@
 //! Who is the target: its process, its files, its interpreter, and whether we may examine it. Reads, never touches.
 
+pub(crate) mod core;
 pub(crate) mod doctor;
 pub(crate) mod elf;
 pub(crate) mod machine;

@@ -6,31 +6,34 @@
 //! `ctypes` may map a static binary's text a second time, and a library beside a static interpreter is loaded but never
 //! initialised.
 
+mod source;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::core::Thread;
 use super::elf::Elf;
 use super::maps::{self, Mapping};
 use super::memory::Memory;
-use super::read_proc;
 use super::version::{self, Version};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::units::printable;
+pub(crate) use source::Source;
+use source::{Tried, native_thread_ids, open_mapped};
 
 /// Programs have some hundred libraries; each one looked at costs a few reads.
 const MAX_FILES: usize = 4096;
-/// So many of them are named in an error.
-const MAX_NAMED: usize = 8;
 /// The static data of an interpreter is below 1 MiB.
 const MAX_STATIC_DATA: u64 = 64 << 20;
-/// What is compared to prove that a file is the mapped one: its headers and, nearly always, its build-id.
-const HEAD: usize = 4096;
+const PAGE: usize = 4096;
+/// `_Py_DebugOffsets` begins with it, and `_PyRuntime` with those, since 3.13.
+const COOKIE: &[u8] = b"xdebugpy";
 const MAX_NAME: usize = 200;
 /// Exported by builds with `Py_REF_DEBUG` and by no others, 3.6 to 3.15 (`Include/object.h`).
 const DEBUG_SYMBOL: &str = "_Py_NegativeRefcount";
 
-/// A file of the target that is mapped and open.
+/// A file of the target that is mapped, and open if it can be had.
 #[derive(Debug)]
 pub(crate) struct Image {
     /// As the target names it.
@@ -42,7 +45,7 @@ pub(crate) struct Image {
     pub(crate) elf: Elf,
 }
 
-/// A live CPython in a process.
+/// A CPython that is (or, in a core, was) alive in a process.
 #[derive(Debug)]
 pub(crate) struct Interpreter {
     pub(crate) pid: i32,
@@ -53,12 +56,27 @@ pub(crate) struct Interpreter {
     pub(crate) free_threaded: bool,
     /// The address of `_PyRuntime` in the process, 0 for 3.6.
     pub(crate) runtime: u64,
+    /// The threads of a process that is no more, from its core; those of a live one come and go.
+    pub(crate) threads: Option<Vec<Thread>>,
 }
 
 impl Interpreter {
     /// The address in the process of a symbol of the mapped file, exported or not.
     pub(crate) fn symbol(&self, name: &str) -> Option<u64> {
         self.image.elf.symbol(name).map(|symbol| symbol.address.wrapping_add(self.image.bias))
+    }
+
+    /// The threads of the process as the process itself numbers them, as `native_thread_id` has them.
+    pub(crate) fn native_thread_ids(&self) -> Vec<u64> {
+        match &self.threads {
+            Some(threads) => threads.iter().map(|thread| thread.native_id).collect(),
+            None => native_thread_ids(self.pid),
+        }
+    }
+
+    /// What `pthread_self()` is in each thread, where a core tells it.
+    pub(crate) fn thread_pointers(&self) -> Vec<u64> {
+        self.threads.iter().flatten().filter_map(|thread| thread.pointer).collect()
     }
 }
 
@@ -87,49 +105,126 @@ impl Evidence {
     }
 }
 
-/// Why no interpreter was found: what the error says.
-#[derive(Default)]
-struct Tried {
-    without: Vec<String>,
-    rejected: Vec<String>,
-    refused: Vec<String>,
-}
-
-/// Finds the interpreter of process `pid`.
+/// Finds the interpreter of `source`, whose mappings and memory are given.
 ///
 /// Errors: `NotPython` naming the files looked at, `NotPermitted` when they could not be opened, `NoProcess` when it is
 /// gone.
-pub(crate) fn find(pid: i32, maps: &[Mapping], memory: &dyn Memory) -> Result<Interpreter> {
+pub(crate) fn find(source: Source<'_>, maps: &[Mapping], memory: &dyn Memory) -> Result<Interpreter> {
     let mut tried = Tried::default();
-    for mappings in files(maps) {
-        let name = printable(&mappings[0].path.to_string_lossy(), MAX_NAME);
-        let elf = match open_mapped(pid, &mappings, Some(memory)) {
-            Ok(opened) => opened,
-            Err(error) => {
-                tried.refused(&name, &error);
-                continue;
-            }
-        };
-        let Some(evidence) = Evidence::of(&elf, true) else {
-            tried.without.push(name);
-            continue;
-        };
-        let mut biases: Vec<u64> = mappings.iter().filter_map(|m| elf.bias(m.start, m.offset)).collect();
-        biases.dedup();
-        let found = biases.iter().map(|&bias| (bias, examine(&elf, &evidence, bias, maps, memory)));
-        match found.reduce(|first, other| if first.1.is_ok() { first } else { other }) {
-            Some((bias, Ok(facts))) => {
-                let path = mappings[0].path.clone();
-                let image = Image { path, build_id: elf.build_id(), bias, elf };
-                let debug = image.elf.symbol(DEBUG_SYMBOL).is_some();
-                let Facts { version, free_threaded, runtime } = facts;
-                return Ok(Interpreter { pid, image, version, debug, free_threaded, runtime });
-            }
-            Some((_, Err(why))) => tried.rejected.push(format!("{name}: {why}")),
-            None => tried.rejected.push(format!("{name}: none of its mappings fits its program headers")),
+    let search = Search { source, maps, memory };
+    let files = files(maps);
+    for mappings in &files {
+        let (elf, absent) = source.image(mappings, memory);
+        let name = name_of(mappings);
+        match (search.evidence(&elf), absent) {
+            (Some(evidence), _) => match search.settle(mappings, elf, &evidence) {
+                Ok(interpreter) => return Ok(interpreter),
+                Err(why) => tried.rejected.push(format!("{name}: {why}")),
+            },
+            (None, Some(error)) => tried.refused(&name, &error),
+            (None, None) => tried.without.push(name),
         }
     }
-    Err(tried.error(pid))
+    // A file that tells nothing, or none at all: `_PyRuntime` itself is in memory.
+    let unnamed: Vec<&Mapping> = maps.iter().filter(|mapping| files.is_empty() && mapping.permissions.write).collect();
+    for mappings in files.iter().chain((!unnamed.is_empty()).then_some(&unnamed)) {
+        let Some(runtime) = cookie(mappings, memory) else { continue };
+        let (elf, _) = source.image(mappings, memory);
+        let bias = biases(&elf, mappings).first().copied().unwrap_or(0);
+        match search.settle(mappings, elf, &Evidence::Runtime(runtime.wrapping_sub(bias))) {
+            Ok(interpreter) => return Ok(interpreter),
+            Err(why) => tried.rejected.push(format!("{}: {why}", name_of(mappings))),
+        }
+    }
+    Err(tried.error(source))
+}
+
+struct Search<'a> {
+    source: Source<'a>,
+    maps: &'a [Mapping],
+    memory: &'a dyn Memory,
+}
+
+impl Search<'_> {
+    /// In the file itself, or in the one that describes it.
+    fn evidence(&self, elf: &Elf) -> Option<Evidence> {
+        Evidence::of(elf, true).or_else(|| Evidence::of(self.source.description(elf)?, true))
+    }
+
+    /// The interpreter that `evidence` speaks for, if one of the file's copies in memory is alive.
+    fn settle(&self, mappings: &[&Mapping], elf: Elf, evidence: &Evidence) -> std::result::Result<Interpreter, String> {
+        let biases = biases(&elf, mappings);
+        let found = biases.iter().map(|&bias| (bias, examine(&elf, evidence, bias, self.maps, self.memory)));
+        match found.reduce(|first, other| if first.1.is_ok() { first } else { other }) {
+            Some((bias, Ok(Facts { version, free_threaded, runtime }))) => {
+                let path = mappings.first().map(|first| first.path.clone()).unwrap_or_default();
+                let debug = self.is_debug(&elf, &path);
+                let threads = match self.source {
+                    Source::Process(_) => None,
+                    Source::Core(core) => Some(core.threads().to_vec()),
+                };
+                let image = Image { path, build_id: elf.build_id(), bias, elf };
+                Ok(Interpreter { pid: self.source.pid(), image, version, debug, free_threaded, runtime, threads })
+            }
+            Some((_, Err(why))) => Err(why),
+            None => Err("none of its mappings fits its program headers".to_owned()),
+        }
+    }
+
+    /// By what it exports. Where no symbols are to be had, its name is all there is.
+    fn is_debug(&self, elf: &Elf, path: &Path) -> bool {
+        let exports = |elf: &Elf| elf.symbol(DEBUG_SYMBOL).is_some();
+        if elf.symbol("Py_IsInitialized").is_some() || elf.is_file() {
+            return exports(elf);
+        }
+        self.source.description(elf).map_or_else(|| called_debug(path), exports)
+    }
+}
+
+/// `python3-dbg`, `python3.13d`, `libpython3.13d.so.1.0`.
+fn called_debug(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = name.split(".so").next().unwrap_or_default();
+    let abi = name.trim_end_matches("-dbg").rsplit_once("python").map_or("", |(_, abi)| abi);
+    name.ends_with("-dbg") || abi.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').contains('d')
+}
+
+fn name_of(mappings: &[&Mapping]) -> String {
+    printable(&mappings.first().map_or("".into(), |first| first.path.to_string_lossy()), MAX_NAME)
+}
+
+/// Where the copies of a file are; one that tells nothing of it is where it is.
+fn biases(elf: &Elf, mappings: &[&Mapping]) -> Vec<u64> {
+    if elf.loads().is_empty() {
+        return vec![0];
+    }
+    let mut biases: Vec<u64> = mappings.iter().filter_map(|m| elf.bias(m.start, m.offset)).collect();
+    biases.dedup();
+    biases
+}
+
+/// The address of a `_PyRuntime` of 3.13 or later in writable memory: it begins with a cookie and its version.
+fn cookie(mappings: &[&Mapping], memory: &dyn Memory) -> Option<u64> {
+    let writable = mappings.iter().filter(|m| m.permissions.read && m.permissions.write && !m.permissions.shared);
+    let mut chunk = vec![0; PAGE];
+    for mapping in writable {
+        let end = mapping.end.min(mapping.start.saturating_add(MAX_STATIC_DATA));
+        let mut at = mapping.start;
+        while at < end {
+            let length = usize::try_from(end - at).unwrap_or(PAGE).min(PAGE);
+            let part = &mut chunk[..length];
+            if memory.read(at, part).is_ok() {
+                let found = part.chunks_exact(8).enumerate().filter(|(_, word)| *word == COOKIE);
+                let addresses = found.map(|(index, _)| at + 8 * index as u64);
+                let version = |address: &u64| Version::from_hex(memory.u64(address.wrapping_add(8)).ok()?);
+                if let Some(found) = addresses.into_iter().find(|at| version(at).is_some_and(|v| v.at_least(3, 13))) {
+                    return Some(found);
+                }
+            }
+            at += length as u64;
+        }
+    }
+    None
 }
 
 struct Facts {
@@ -157,8 +252,9 @@ fn examine(
     memory.read(address, &mut head).map_err(unreadable)?;
     let word = |at: usize| head[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
 
-    let version =
-        version_in_memory(elf, bias, memory).or_else(|| version_in_file(elf)).ok_or("its version is unknown")?;
+    let told = || Version::from_hex(word(8)).filter(|_| head.starts_with(COOKIE));
+    let version = version_in_memory(elf, bias, memory).or_else(|| version_in_file(elf)).or_else(told);
+    let version = version.ok_or("its version is unknown")?;
     let mut free_threaded = false;
     match evidence {
         Evidence::Current(_) if version.at_least(3, 7) => return Err(format!("{version} without `_PyRuntime`")),
@@ -167,7 +263,7 @@ fn examine(
         // `_Py_DebugOffsets` (Include/internal/pycore_debug_offsets.h): cookie, version, free-threaded, then of
         // `_PyRuntimeState` the size and the offsets of `_finalizing` and `interpreters.head`.
         Evidence::Runtime(_) if version.at_least(3, 13) => {
-            if &head[..8] != b"xdebugpy" || word(8) != u64::from(version.hex()) {
+            if !head.starts_with(COOKIE) || word(8) != u64::from(version.hex()) {
                 return Err("`_PyRuntime` does not begin with this version's debug offsets".to_owned());
             }
             free_threaded = word(16) != 0;
@@ -193,8 +289,8 @@ fn version_in_memory(elf: &Elf, bias: u64, memory: &dyn Memory) -> Option<Versio
     elf.loads().iter().filter(|load| load.writable).find_map(|load| {
         let mut bytes = vec![0; load.memory_size.min(MAX_STATIC_DATA) as usize];
         // Page by page: what follows the relocated part may have other permissions.
-        for (index, page) in bytes.chunks_mut(HEAD).enumerate() {
-            let at = load.address.wrapping_add(bias).wrapping_add((index * HEAD) as u64);
+        for (index, page) in bytes.chunks_mut(PAGE).enumerate() {
+            let at = load.address.wrapping_add(bias).wrapping_add((index * PAGE) as u64);
             memory.read(at, page).ok();
         }
         version::in_memory(&bytes)
@@ -260,100 +356,4 @@ fn files(maps: &[Mapping]) -> Vec<Vec<&Mapping>> {
     files.sort_by_key(|mappings| (!called_python(mappings[0]), mappings[0].start));
     files.truncate(MAX_FILES);
     files
-}
-
-/// Opens the file behind `mappings` by a way that leads to the very file, or by one that is proven to.
-///
-/// A file that is only *called* like the mapped one must begin like the memory it is mapped to; without `memory` that
-/// is not compared, which will do for a listing.
-fn open_mapped(pid: i32, mappings: &[&Mapping], memory: Option<&dyn Memory>) -> io::Result<Elf> {
-    let first = mappings[0];
-    // Needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN, and is the file whatever became of its name.
-    let mapped = PathBuf::from(format!("/proc/{pid}/map_files/{:x}-{:x}", first.start, first.end));
-    let refused = match Elf::open(&mapped) {
-        Ok(elf) => return Ok(elf),
-        Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
-    };
-    let executable = PathBuf::from(format!("/proc/{pid}/exe"));
-    // A deleted one is told so in the link as in the mappings.
-    let name = if first.deleted { format!("{} (deleted)", first.path.display()).into() } else { first.path.clone() };
-    if std::fs::read_link(&executable).is_ok_and(|link| link == name) {
-        return Elf::open(&executable);
-    }
-    // Names are those of the target's mount namespace; under a mere `chroot`, ours.
-    let inside = Path::new(&format!("/proc/{pid}/root")).join(first.path.strip_prefix("/").unwrap_or(&first.path));
-    let opened = |path: PathBuf| {
-        let elf = Elf::open(&path)?;
-        memory.map_or(Ok(()), |memory| prove(&elf, mappings, memory))?;
-        Ok(elf)
-    };
-    opened(inside).or_else(|error: io::Error| {
-        let other_way = opened(first.path.clone());
-        // With the right to open it by its mapping, the name would not have mattered.
-        let kind = if refused { io::ErrorKind::PermissionDenied } else { error.kind() };
-        other_way.map_err(|_| io::Error::new(kind, error.to_string()))
-    })
-}
-
-/// Compares the beginning of a file with that of the memory it should be mapped to.
-fn prove(elf: &Elf, mappings: &[&Mapping], memory: &dyn Memory) -> io::Result<()> {
-    let begin = mappings.iter().find(|mapping| mapping.offset == 0 && mapping.permissions.read);
-    let head = elf.head(HEAD).ok_or_else(|| io::Error::other("it cannot be read"))?;
-    let begin = begin.ok_or_else(|| io::Error::other("its beginning is not mapped"))?;
-    let mut there = vec![0; head.len()];
-    memory.read(begin.start, &mut there)?;
-    if head == there { Ok(()) } else { Err(io::Error::other("the file of this name is another one by now")) }
-}
-
-impl Tried {
-    fn refused(&mut self, name: &str, error: &io::Error) {
-        if error.kind() == io::ErrorKind::PermissionDenied {
-            self.refused.push(format!("{name}: {error}"));
-        } else {
-            self.rejected.push(format!("{name}: {error}"));
-        }
-    }
-
-    fn error(self, pid: i32) -> Error {
-        if !Path::new(&format!("/proc/{pid}")).exists() {
-            return Error::new(Kind::NoProcess, format!("process {pid} ended meanwhile"));
-        }
-        if !self.refused.is_empty() {
-            let text = format!("cannot open the mapped files of pid {pid}: {}", list(&self.refused));
-            return Error::new(Kind::NotPermitted, text)
-                .hint("run as root: other users' files, and deleted or replaced ones, need it");
-        }
-        let mut text = format!("pid {pid} is not a Python process that can be read");
-        if !self.rejected.is_empty() {
-            text.push_str(&format!(": {}", list(&self.rejected)));
-        }
-        if !self.without.is_empty() {
-            text.push_str(&format!(": no `_PyRuntime` in {}", list(&self.without)));
-        }
-        if self.without.is_empty() && self.rejected.is_empty() {
-            text.push_str(": no program is mapped (a kernel thread, a zombie, or just starting)");
-        }
-        Error::new(Kind::NotPython, text).hint("`memory-analyzer ps` lists the Python processes on this machine")
-    }
-}
-
-fn list(items: &[String]) -> String {
-    let mut text = items[..items.len().min(MAX_NAMED)].join(", ");
-    if items.len() > MAX_NAMED {
-        text.push_str(&format!(" and {} more", items.len() - MAX_NAMED));
-    }
-    text
-}
-
-/// The threads of a process as the process itself numbers them (its PID namespace), as `native_thread_id` has them.
-pub(crate) fn native_thread_ids(pid: i32) -> Vec<u64> {
-    const MAX_STATUS: u64 = 1 << 16;
-    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
-    let ids = tasks.filter_map(|task| {
-        let status = read_proc(&task.ok()?.path().join("status").to_string_lossy(), MAX_STATUS).ok()?;
-        let status = String::from_utf8_lossy(&status).into_owned();
-        // NSpid: its id in each namespace, from ours to its own (proc_pid_status(5)).
-        status.lines().find_map(|line| line.strip_prefix("NSpid:"))?.split_whitespace().last()?.parse().ok()
-    });
-    ids.collect()
 }

@@ -68,6 +68,7 @@ fn code_2_for_wrong_usage() {
     check("mistyped_option", 2, Run::new(["analyze", "1", "--show-refs", "3"]), &[]);
     check("mistyped_probe", 2, Run::new(["analyze", "1", "--probe", "objgrap"]), &[]);
     check("no_such_way", 2, Run::new(["analyze", "1", "--freeze", "live"]), &[]);
+    check("core_and_pid", 2, Run::new(["analyze", "1", "--core", "core"]), &[]);
     check("too_short_a_time", 2, Run::new(["analyze", "1", "--max-pause", "0.000001"]), &[]);
 }
 
@@ -237,6 +238,12 @@ fn code_9_for_files_that_are_not_what_they_should_be() {
     check("empty", 9, file("empty.parquet", b""), &[]);
     check("text", 9, file("text.parquet", b"address,type\n1,dict\n"), &[]);
     check("diff_missing", 9, Run::new(["diff", "old.parquet", "new.parquet"]), &[]);
+    let core = |bytes: &[u8]| Run::new(["analyze", "--core", "core"]).file("core", bytes);
+    check("core_missing", 9, Run::new(["analyze", "--core", "core"]), &[]);
+    check("core_empty", 9, core(b""), &[]);
+    check("core_packed", 9, core(b"\x28\xb5\x2f\xfd0123"), &[]);
+    check("core_a_program", 9, core(&std::fs::read("/proc/self/exe").unwrap()), &[]);
+    check("sysroot_missing", 9, core(b"").args(["--sysroot", "none"]), &[]);
 
     let target = idle();
     let run = || Run::analyze(&[target.pid]);

@@ -87,6 +87,9 @@ fn excused(minor: u32, name: &str, found: (u64, u64), expected: (u64, u64)) -> b
         // Before 3.8 the collector does not list its generations: of what is ours, a tuple that was made between two of the
         // target's cannot be told from them.
         "builtins.tuple" => minor < 8 && found.0.abs_diff(expected.0) <= 1,
+        // From 3.14 on the collector knows the dict of interned texts, and in it those that only the cache of attributes
+        // kept: any lookup may push one out.
+        "builtins.str" => minor >= 14 && found.0 <= expected.0 && expected.0 - found.0 <= 16,
         // Tested with the classes of the program.
         "__main__.Sized" => true,
         _ => false,

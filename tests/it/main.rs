@@ -8,6 +8,7 @@
 mod deaths;
 mod errors;
 mod live;
+mod matrix;
 mod reader;
 mod reports;
 mod stop;

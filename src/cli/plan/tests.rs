@@ -127,6 +127,34 @@ fn files_named_must_be_there_before_anything_happens() {
 }
 
 #[test]
+fn a_core_is_a_file_and_its_file_system_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("core"), "").unwrap();
+    let here = environment(folder.path(), &[]);
+    let plan = analyze_plan(&here, "--core core --sysroot .");
+    assert_eq!(plan.collect.core, Some(folder.path().join("core")));
+    assert_eq!(plan.collect.sysroot, Some(folder.path().join(".")));
+    assert!(plan.targets.is_empty());
+    insta::assert_snapshot!(error(&here, "analyze --core none"), @"9 cannot read the core none: No such file or directory (os error 2)");
+    insta::assert_snapshot!(error(&here, "analyze --core ."), @"
+    9 cannot read the core .: it is a folder
+    hint: name one of the files in it
+    ");
+    insta::assert_snapshot!(error(&here, "analyze --core core --sysroot core"), @"
+    9 cannot use `--sysroot core`: no such folder
+    hint: it takes the folder that has the process's usr/, lib/ and so on in it
+    ");
+    insta::assert_snapshot!(error(&here, "analyze --core core -c gdb"), @"
+    2 cannot use `-c gdb` with `--core`: in a core no interpreter can be run
+    hint: leave `-c` out: a core is read from outside
+    ");
+    insta::assert_snapshot!(error(&here, "analyze 1 --sysroot ."), @"
+    2 cannot use `--sysroot` without `--core`
+    hint: the files of a running process are found by themselves
+    ");
+}
+
+#[test]
 fn pictures_of_a_report_go_beside_the_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("out")).unwrap();

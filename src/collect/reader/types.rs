@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::fields::Fields;
 use super::walk::Walk;
-use crate::layout::Layout;
+use crate::layout::{Layout, Plain};
 
 /// `Py_TPFLAGS_*` of `Include/object.h` and `Include/cpython/object.h`.
 pub(super) mod flag {
@@ -56,6 +56,8 @@ pub(super) enum Kind {
     OrderedDict,
     /// A struct with members: their offsets are in [`Type::members`].
     Plain,
+    /// The same, but the base's members are only there while the byte at this offset is not zero.
+    PlainIf(u64),
     /// A C type that nobody described: a word of it that is the address of an object is taken for a reference.
     Unknown,
 }
@@ -217,19 +219,12 @@ impl Types {
 /// What `config/layouts` tells of plain structs, by the name of the type.
 #[derive(Debug, Default)]
 pub(super) struct Structs {
-    known: FxHashMap<&'static str, Struct>,
-}
-
-#[derive(Debug)]
-struct Struct {
-    size: u64,
-    members: Vec<(u64, &'static str)>,
+    known: FxHashMap<&'static str, Plain>,
 }
 
 impl Structs {
     pub(super) fn new(layout: &Layout) -> Structs {
-        let known = layout.objects().map(|(name, size, members)| (name, Struct { size, members })).collect();
-        Structs { known }
+        Structs { known: layout.objects().collect() }
     }
 }
 
@@ -294,7 +289,7 @@ impl Walk<'_, '_> {
             "builtins.str" => Kind::Str,
             "builtins.bytes" => Kind::Bytes,
             "builtins.bytearray" => Kind::ByteArray,
-            "builtins.dict" => Kind::Dict,
+            "builtins.dict" | "builtins.frozendict" => Kind::Dict,
             "builtins.list" => Kind::List,
             "builtins.tuple" => Kind::Tuple,
             "builtins.set" | "builtins.frozenset" => Kind::Set,
@@ -311,18 +306,22 @@ impl Walk<'_, '_> {
             return (kind, Vec::new());
         }
         if let Some(known) = self.structs.known.get(name.as_str()).filter(|known| known.size == basicsize) {
-            let named = known.members.iter().map(|&(offset, step)| (offset, step.into())).collect();
+            let named = known.visits.iter().map(|&(offset, step)| (offset, step.into())).collect();
+            if let Some(given) = known.given {
+                return (Kind::PlainIf(given), named);
+            }
             // What it has beside its own members is its base's: a defaultdict is a dict.
             let base = self.view.pointer(address + self.fields.type_base);
             let inherited = if self.is_type(base) && base != address { self.kind_of(base).0 } else { Kind::Plain };
             let is_container = matches!(inherited, Kind::Dict | Kind::List | Kind::Tuple | Kind::Set);
             return (if is_container { inherited } else { Kind::Plain }, named);
         }
-        // A static or heap type in C that adds nothing to its base is read like that.
+        // A static or heap type in C that adds nothing to its base is read like that, and so is any metatype.
         let base = self.view.pointer(address + self.fields.type_base);
-        if base != address && self.is_type(base) && self.view.pointer(base + self.fields.type_basicsize) == basicsize {
+        if base != address && self.is_type(base) {
             let (kind, members) = self.kind_of(base);
-            if kind != Kind::Leaf {
+            let adds_nothing = self.view.pointer(base + self.fields.type_basicsize) == basicsize;
+            if kind == Kind::Type || adds_nothing && kind != Kind::Leaf {
                 return (kind, members);
             }
         }

@@ -52,15 +52,32 @@ pub(super) struct Walk<'i, 'a> {
 impl Walk<'_, '_> {
     /// Tells `sink` what the object at `object` of the type `kind` refers to.
     pub(super) fn visit(&self, object: u64, kind: &Type, sink: &mut impl Sink) {
-        for (offset, step) in &kind.members {
-            sink.edge(self.view.pointer(object.wrapping_add(*offset)), Step::Named(step));
+        // A datetime without a time zone ends before the place for it.
+        let is_short = |given| self.view.byte(object.wrapping_add(given)) == Some(0);
+        let absent = if let Kind::PlainIf(given) = kind.kind
+            && is_short(given)
+        {
+            kind.solid_size
+        } else {
+            0
+        };
+        for (offset, step) in kind.members.iter().filter(|(offset, _)| *offset >= absent) {
+            // The lowest bit of a reference is never part of the address: xml.etree marks texts in parts with it.
+            sink.edge(self.view.pointer(object.wrapping_add(*offset)) & !1, Step::Named(step));
         }
         self.visit_attributes(object, kind, sink);
         if kind.visits_type {
             sink.edge(kind.address, Step::Named(".__class__"));
         }
         match kind.kind {
-            Kind::Leaf | Kind::None | Kind::Bool | Kind::Int | Kind::Str | Kind::Bytes | Kind::Plain => {}
+            Kind::Leaf
+            | Kind::None
+            | Kind::Bool
+            | Kind::Int
+            | Kind::Str
+            | Kind::Bytes
+            | Kind::Plain
+            | Kind::PlainIf(_) => {}
             Kind::ByteArray => {
                 if let Some(inside) = self.fields.bytearray_object {
                     sink.edge(self.view.pointer(object + inside), Step::Unnamed);

@@ -1,6 +1,8 @@
-//! The interpreters of this machine: those of pyenv and those of the distribution.
+//! The interpreters of this machine: those of pyenv, those of the distribution, and those below target/matrix, which have
+//! a root folder of their own.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,6 +15,8 @@ pub(crate) struct Python {
     pub(crate) version: (u32, u32, u32),
     pub(crate) debug: bool,
     pub(crate) path: PathBuf,
+    /// The root folder that it runs in, by which `path` is to be read, where that is not ours.
+    pub(crate) root: Option<PathBuf>,
 }
 
 /// The oldest and the newest minor version which the program has to know.
@@ -35,7 +39,12 @@ impl Python {
 
     pub(crate) fn name(&self) -> String {
         let (major, minor, micro) = self.version;
-        format!("CPython {major}.{minor}.{micro}{} ({})", if self.debug { " debug" } else { "" }, self.path.display())
+        let place = self.root.iter().map(|root| format!("in {}: ", root.display())).collect::<String>();
+        format!(
+            "CPython {major}.{minor}.{micro}{} ({place}{})",
+            if self.debug { " debug" } else { "" },
+            self.path.display()
+        )
     }
 }
 
@@ -43,8 +52,7 @@ impl Python {
 pub(crate) fn pythons() -> &'static [Python] {
     static FOUND: OnceLock<Vec<Python>> = OnceLock::new();
     FOUND.get_or_init(|| {
-        let mut found: Vec<Python> = candidates().iter().filter_map(|path| examine(path)).collect();
-        found.retain(wanted);
+        let mut found: Vec<Python> = candidates().iter().filter_map(|path| examine(path, None)).collect();
         found.sort();
         for python in &found {
             say(&format!("found: {}", python.name()));
@@ -62,9 +70,26 @@ pub(crate) fn pythons() -> &'static [Python] {
     })
 }
 
-/// `IT_PYTHONS=3.8.18` leaves out those whose name does not contain that.
-fn wanted(python: &Python) -> bool {
-    std::env::var("IT_PYTHONS").map_or(true, |part| python.name().contains(&part))
+/// Those of the root folders that `make matrix` has made. Which ones, or that there are none, is said once.
+pub(crate) fn pythons_in_chroot() -> &'static [Python] {
+    static FOUND: OnceLock<Vec<Python>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let mut found = Vec::new();
+        for folder in list(&root().join("target/matrix")).collect::<Vec<_>>() {
+            for path in interpreters_in(&folder.join("usr/bin")) {
+                let inside = Path::new("/usr/bin").join(path.file_name().unwrap_or_default());
+                found.extend(examine(&inside, Some(&folder)));
+            }
+        }
+        found.sort();
+        for python in &found {
+            say(&format!("found: {}", python.name()));
+        }
+        if found.is_empty() {
+            say("not found: CPython in a root folder of its own (make matrix)");
+        }
+        found
+    })
 }
 
 /// The one for tests that need any: the distribution's, else the newest that every table knows.
@@ -79,8 +104,14 @@ pub(crate) fn usual() -> &'static Python {
 
 /// Checks something on each, goes on after a failure, and tells all failures in the end.
 pub(crate) fn each(which: impl Fn(&Python) -> bool, check: impl Fn(&Python)) {
+    each_of(pythons().iter().filter(|python| which(python)), check);
+}
+
+/// The same on these. `IT_PYTHONS=3.8.18` leaves out those whose name does not contain that.
+pub(crate) fn each_of<'a>(pythons: impl IntoIterator<Item = &'a Python>, check: impl Fn(&Python)) {
+    let wanted = std::env::var("IT_PYTHONS").unwrap_or_default();
     let mut failed = Vec::new();
-    for python in pythons().iter().filter(|python| which(python)) {
+    for python in pythons.into_iter().filter(|python| python.name().contains(&wanted)) {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| check(python))) {
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
@@ -95,22 +126,28 @@ fn candidates() -> BTreeSet<PathBuf> {
     let pyenv = std::env::var_os("PYENV_ROOT").map_or_else(|| home.join(".pyenv"), PathBuf::from);
     let mut folders = vec![PathBuf::from("/usr/bin")];
     folders.extend(list(&pyenv.join("versions")).map(|version| version.join("bin")));
-    let files = folders.iter().flat_map(|folder| list(folder)).filter(|path| {
+    folders.iter().flat_map(|folder| interpreters_in(folder)).collect()
+}
+
+/// Those of a folder, by their names.
+fn interpreters_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    list(folder).filter(|path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let minor = name.strip_prefix("python3.").map(|rest| rest.strip_suffix("-dbg").unwrap_or(rest));
         minor.is_some_and(|minor| minor.parse::<u32>().is_ok_and(|minor| minor >= OLDEST))
-    });
-    files.collect()
+    })
 }
 
 fn list(folder: &Path) -> impl Iterator<Item = PathBuf> {
     std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
-fn examine(path: &Path) -> Option<Python> {
+fn examine(path: &Path, root: Option<&Path>) -> Option<Python> {
     const QUESTION: &str = "import sys, sysconfig; print(sys.implementation.name, *sys.version_info[:3], \
                             int(hasattr(sys, 'gettotalrefcount')), sysconfig.get_config_var('Py_GIL_DISABLED') or 0)";
-    let answer = Command::new(path).args(["-I", "-c", QUESTION]).output().ok().filter(|output| output.status.success());
+    let mut command = Command::new(if root.is_some() { OsStr::new("chroot") } else { path.as_os_str() });
+    command.args(root.iter().flat_map(|root| [*root, path])).args(["-I", "-c", QUESTION]);
+    let answer = command.output().ok().filter(|output| output.status.success());
     let Some(answer) = answer else {
         say(&format!("not tested: {} does not run", path.display()));
         return None;
@@ -126,5 +163,5 @@ fn examine(path: &Path) -> Option<Python> {
         return None;
     }
     let version = (major.parse().ok()?, minor.parse().ok()?, micro.parse().ok()?);
-    Some(Python { version, debug: debug == "1", path: path.to_owned() })
+    Some(Python { version, debug: debug == "1", path: path.to_owned(), root: root.map(Path::to_owned) })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -17,6 +17,11 @@ use super::{Python, process, program};
 
 /// No target takes that long to answer, unless it is harmed.
 const LONGEST: Duration = Duration::from_secs(60);
+
+/// Goes into the root folder $1 as into a container, where the folder $0 is /mnt: what else there is cannot be seen there, and
+/// its paths are not ours. Nothing of it is left when the process is gone.
+const ENTER: &str = "mount --bind \"$1\" \"$1\" && mount --bind \"$0\" \"$1/mnt\" && mount -t proc proc \"$1/proc\" && \
+                     cd \"$1\" && pivot_root . . && umount -l . && shift && exec \"$@\"";
 
 /// What a target has written so far, and not been asked for yet.
 #[derive(Debug, Default)]
@@ -59,9 +64,10 @@ impl Target {
     }
 
     pub(crate) fn how<W: AsRef<OsStr>>(python: &Python, name: &str, words: impl IntoIterator<Item = W>) -> Start {
-        let mut all: Vec<OsString> = vec![python.path.clone().into(), program(name).into()];
-        all.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
-        Start { words: all, variables: Vec::new(), python: python.clone(), parent: false, inner: false }
+        let Some(folder) = &python.root else { return Start::of(python, program(name), words) };
+        let script: [&OsStr; 5] = ["unshare".as_ref(), "-m".as_ref(), "sh".as_ref(), "-c".as_ref(), ENTER.as_ref()];
+        let places = [program("").into_os_string(), folder.into()];
+        Start::of(python, Path::new("/mnt").join(name), words).by(script.into_iter().map(OsStr::to_owned).chain(places))
     }
 
     /// The census of its heap which it took before it was ready.
@@ -133,6 +139,12 @@ impl Target {
 }
 
 impl Start {
+    fn of<W: AsRef<OsStr>>(python: &Python, program: PathBuf, words: impl IntoIterator<Item = W>) -> Start {
+        let mut all: Vec<OsString> = vec![python.path.clone().into(), program.into()];
+        all.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
+        Start { words: all, variables: Vec::new(), python: python.clone(), parent: false, inner: false }
+    }
+
     /// By way of another program, such as `setpriv …`, which becomes it.
     pub(crate) fn by<W: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = W>) -> Start {
         let words: Vec<OsString> = words.into_iter().map(|word| word.as_ref().to_owned()).collect();
