@@ -7,8 +7,11 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::Value;
 
 use crate::live::{assert_user_classes, differences};
+use crate::matrix;
 use crate::support::snapshot::{self, Objects};
-use crate::support::{Done, Python, Run, Target, each, number, process, root_or_say, say, signal, soon, usual};
+use crate::support::{
+    Done, Python, Run, Target, each, each_of, number, process, pythons, root_or_say, say, signal, soon, usual,
+};
 
 /// How many readings in a row, of all busy targets together; a longer run by `IT_READINGS=1000`.
 const READINGS: u64 = 60;
@@ -378,10 +381,10 @@ fn the_same(python: &Python, program: &str, words: &[&str]) {
 
 #[test]
 fn the_same_heap_as_through_gdb() {
-    each(|_| true, |python| the_same(python, "live.py", &["idle"]));
+    each_of(pythons().iter().chain(matrix::found()), |python| the_same(python, "live.py", &["idle"]));
 }
 
 #[test]
 fn the_same_zoo_as_through_gdb() {
-    each(|_| true, |python| the_same(python, "zoo.py", &[]));
+    each_of(pythons().iter().chain(matrix::found()), |python| the_same(python, "zoo.py", &[]));
 }

@@ -7,8 +7,9 @@ use std::fmt::Write;
 
 use serde::Deserialize;
 
+use crate::matrix;
 use crate::support::snapshot::{self, Objects};
-use crate::support::{Python, Run, Target, each};
+use crate::support::{Python, Run, Target, each_of, pythons};
 
 /// What zoo.py says of one of its objects.
 #[derive(Deserialize, Debug)]
@@ -153,10 +154,10 @@ fn zoo(python: &Python, collector: &str) {
 
 #[test]
 fn through_gdb() {
-    each(|_| true, |python| zoo(python, "gdb"));
+    each_of(pythons().iter().chain(matrix::found()), |python| zoo(python, "gdb"));
 }
 
 #[test]
 fn through_the_reader() {
-    each(|_| true, |python| zoo(python, "reader"));
+    each_of(pythons().iter().chain(matrix::found()), |python| zoo(python, "reader"));
 }
