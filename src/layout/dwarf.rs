@@ -12,7 +12,7 @@ use gimli::{
     DebugStrOffsetsBase, DebuggingInformationEntry, EndianSlice, LittleEndian, UnitHeader, UnitOffset,
 };
 
-use super::names::{Need, STRUCTURES, Structure};
+use super::names::{self, Need, Structure, structures};
 use super::objects::{OBJECTS, Object};
 use super::{Found, MAX_OFFSET};
 use crate::target::elf::Elf;
@@ -88,7 +88,7 @@ impl Wanted {
 
 /// What the debug information of `elf`, of an interpreter of `version`, tells; the error says what is missing.
 pub(super) fn find(elf: &Elf, version: Version) -> Result<Found, String> {
-    let all = STRUCTURES.iter().map(Wanted::Structure).chain(OBJECTS.iter().map(Wanted::Object));
+    let all = structures().map(Wanted::Structure).chain(OBJECTS.iter().map(Wanted::Object));
     let (found, missing) = search(elf, all.collect())?;
     match missing.iter().find(|wanted| wanted.is_needed(version)) {
         None => Ok(found),
@@ -96,10 +96,13 @@ pub(super) fn find(elf: &Elf, version: Version) -> Result<Found, String> {
     }
 }
 
-/// Adds the plain objects that `found` does not have yet and the debug information of a library does.
+/// Adds what extension modules may have, `found` does not have yet and the debug information of a library does.
 pub(super) fn find_more(library: &Elf, found: &mut Found) -> Result<(), String> {
-    let missing = OBJECTS.iter().filter(|object| !found.objects.contains_key(object.types[0]));
-    let (more, _) = search(library, missing.map(Wanted::Object).collect())?;
+    let is_unknown = |structure: &&Structure| structure.fields.iter().all(|f| !found.offsets.contains_key(f.name));
+    let structures = names::library().filter(is_unknown).map(Wanted::Structure);
+    let objects = OBJECTS.iter().filter(|object| !found.objects.contains_key(object.types[0])).map(Wanted::Object);
+    let (more, _) = search(library, structures.chain(objects).collect())?;
+    found.offsets.extend(more.offsets);
     found.objects.extend(more.objects);
     Ok(())
 }

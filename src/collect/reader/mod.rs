@@ -4,17 +4,21 @@
 //! [`mark`] finds every object, [`list`] writes them down by address. All that is read is hostile: lengths are capped,
 //! pointers checked, loops bounded; what does not fit is counted, never believed.
 
+mod ctypes;
 mod dict;
 mod fields;
 mod frames;
 mod image;
+mod library;
 mod lines;
 mod list;
 mod mark;
 mod names;
+mod numpy;
 mod roots;
 mod set;
 mod size;
+mod size_library;
 mod text;
 mod threads;
 mod types;

@@ -6,6 +6,8 @@
 use rustc_hash::FxHashMap;
 
 use super::fields::Fields;
+use super::library::Library;
+use super::numpy;
 use super::walk::Walk;
 use crate::layout::{Layout, Plain};
 
@@ -58,6 +60,8 @@ pub(super) enum Kind {
     Plain,
     /// The same, but the base's members are only there while the byte at this offset is not zero.
     PlainIf(u64),
+    /// More than a struct with members, and not of the interpreter's core.
+    Library(Library),
     /// A C type that nobody described: a word of it that is the address of an object is taken for a reference.
     Unknown,
 }
@@ -89,8 +93,10 @@ pub(super) struct Type {
     pub(super) members: Box<[(u64, Box<str>)]>,
     /// 3.13 and later: the attributes are in the object itself.
     pub(super) inline_values: bool,
-    /// Objects of a heap type own a reference to it (3.9 and later).
+    /// Objects of a heap type own a reference to it: to 3.8 only those of classes written in Python visit it.
     pub(super) visits_type: bool,
+    /// How many items an object really has, where its length counts only those that indexing shows: `os.stat_result`.
+    pub(super) items: Option<u64>,
     /// The `tp_basicsize` of the base in C that decides the kind.
     pub(super) solid_size: u64,
 }
@@ -196,7 +202,10 @@ impl Types {
             attributes,
             members: members.into(),
             inline_values: flags & flag::INLINE_VALUES != 0 && fields.values_capacity.is_some(),
-            visits_type: is_heap_type && flags & flag::HAVE_GC != 0 && fields.version.at_least(3, 9),
+            visits_type: is_heap_type
+                && flags & flag::HAVE_GC != 0
+                && (base != address || fields.version.at_least(3, 9)),
+            items: if kind == Kind::Tuple { walk.items_of_sequence(base) } else { None },
             solid_size: view.pointer(base + fields.type_basicsize).min(MOST_BASICSIZE),
         })
     }
@@ -310,22 +319,40 @@ impl Walk<'_, '_> {
             if let Some(given) = known.given {
                 return (Kind::PlainIf(given), named);
             }
+            if let Some(library) = Library::of(&name) {
+                return (Kind::Library(library), named);
+            }
             // What it has beside its own members is its base's: a defaultdict is a dict.
             let base = self.view.pointer(address + self.fields.type_base);
             let inherited = if self.is_type(base) && base != address { self.kind_of(base).0 } else { Kind::Plain };
             let is_container = matches!(inherited, Kind::Dict | Kind::List | Kind::Tuple | Kind::Set);
             return (if is_container { inherited } else { Kind::Plain }, named);
         }
+        // These have no struct of their own to compare with: numpy is no part of CPython, and the type of ctypes is relative.
+        match Library::of(&name) {
+            Some(Library::NumpyArray) if basicsize >= self.fields.object_size + numpy::LEAST_SIZE => {
+                return (Kind::Library(Library::NumpyArray), Vec::new());
+            }
+            Some(Library::CtypesType) => return (Kind::Library(Library::CtypesType), Vec::new()),
+            _ => {}
+        }
         // A static or heap type in C that adds nothing to its base is read like that, and so is any metatype.
         let base = self.view.pointer(address + self.fields.type_base);
         if base != address && self.is_type(base) {
             let (kind, members) = self.kind_of(base);
             let adds_nothing = self.view.pointer(base + self.fields.type_basicsize) == basicsize;
-            if kind == Kind::Type || adds_nothing && kind != Kind::Leaf {
+            let is_metatype = matches!(kind, Kind::Type | Kind::Library(Library::CtypesType));
+            if is_metatype || adds_nothing && kind != Kind::Leaf {
                 return (kind, members);
             }
         }
         (if flags & flag::HAVE_GC != 0 { Kind::Unknown } else { Kind::Leaf }, Vec::new())
+    }
+
+    /// Of a type made by `PyStructSequence_NewType`: its fields, with those that have a name only.
+    fn items_of_sequence(&self, class: u64) -> Option<u64> {
+        let count = self.lookup(self.dict_of_type(class), "n_fields")?;
+        self.int(count)?.try_into().ok()
     }
 
     /// The `__slots__` that one class adds: `PyHeapType_GET_MEMBERS`, behind the type object.

@@ -85,7 +85,10 @@ impl Walk<'_, '_> {
             }
             Kind::Dict => self.visit_dict(object, sink),
             Kind::List => self.visit_items(self.list_items(object), kind, sink),
-            Kind::Tuple => self.visit_items(self.tuple_items(object), kind, sink),
+            Kind::Tuple => {
+                let all = kind.items.and_then(|count| self.items(object + self.fields.tuple_items, count));
+                self.visit_items(all.or_else(|| self.tuple_items(object)), kind, sink);
+            }
             Kind::Set => self.visit_set(object, sink),
             Kind::Type => self.visit_type(object, sink),
             Kind::Code => self.visit_code(object, sink),
@@ -94,6 +97,9 @@ impl Walk<'_, '_> {
             Kind::Module => self.visit_module(object, sink),
             Kind::Deque => self.visit_deque(object, sink),
             Kind::OrderedDict => self.visit_ordered_dict(object, sink),
+            Kind::Library(library) => {
+                self.visit_library(object, library, sink);
+            }
             Kind::Unknown => self.visit_unknown(object, kind, sink),
         }
     }
@@ -109,7 +115,7 @@ impl Walk<'_, '_> {
     }
 
     /// Where the items are and how many, if that many can be there.
-    fn items(&self, first: u64, count: u64) -> Option<(u64, u64)> {
+    pub(super) fn items(&self, first: u64, count: u64) -> Option<(u64, u64)> {
         (count > 0 && count <= MOST_ITEMS && self.view.has(first, count * WORD)).then_some((first, count))
     }
 
@@ -188,7 +194,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn visit_type(&self, class: u64, sink: &mut impl Sink) {
+    pub(super) fn visit_type(&self, class: u64, sink: &mut impl Sink) {
         let fields = self.fields;
         let member = |offset| self.view.pointer(class + offset);
         sink.edge(self.dict_of_type(class), Step::Named(".__dict__"));

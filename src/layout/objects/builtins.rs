@@ -78,6 +78,9 @@ pub(super) const OBJECTS: &[Object] = objects! {
         "tok_ctx", "tok_var" => ".var", "tok_oldval" => ".old_value",
     }
     "builtins.hamt": "PyHamtObject" { "h_root" }
+    "builtins.hamt_array_node": "PyHamtNode_Array" {}
+    "builtins.hamt_bitmap_node": "PyHamtNode_Bitmap" to "b_array" {}
+    "builtins.hamt_collision_node": "PyHamtNode_Collision" to "c_array" {}
 
     "typing.TypeVar": "typevarobject" {
         "name" => ".__name__", "bound" => ".__bound__", "evaluate_bound", "constraints" => ".__constraints__",

@@ -58,6 +58,7 @@ pub(super) const OBJECTS: &[Object] = objects! {
     "itertools.starmap": "starmapobject" { "func", "it" }
     "itertools.takewhile": "takewhileobject" { "func", "it" }
     "itertools._tee": "teeobject" { "dataobj" }
+    "itertools._tee_dataobject": "teedataobject" { "it", "nextlink" }
     "itertools.zip_longest": "ziplongestobject" { "ittuple", "result", "fillvalue" }
 
     "functools.partial": "partialobject" { "fn" => ".func", "args", "kw" => ".keywords", "dict" => ".__dict__" }

@@ -91,6 +91,8 @@ pub(super) const OBJECTS: &[Object] = objects! {
         "readline", "readinto", "read", "peek", "stack", "pers_func", "persistent_load", "persistent_load_attr", "buffers",
         "memo_dict", "buffer.obj",
     }
+    "_pickle.Pdata": "Pdata" {}
+    "parser.st": "PyST_Object" {}
     "_pickle.PicklerMemoProxy": "PicklerMemoProxyObject" { "pickler" }
     "_pickle.UnpicklerMemoProxy": "UnpicklerMemoProxyObject" { "unpickler" }
     "_struct.Struct", "builtins.Struct": "PyStructObject" { "s_format" => ".format" }

@@ -1,9 +1,11 @@
 //! Which offsets we want of CPython's structs, what we call them, and where each version has them.
 //!
 //! The one list that DWARF, the tables and `_Py_DebugOffsets` are read by; what the plain objects are made of is in
-//! [`super::objects`]. Sources: `Include/internal/pycore_runtime.h`, `pycore_interp.h` (3.14: `pycore_interp_structs.h`),
+//! [`super::objects`], what objects own outside of their struct in [`library`]. Sources: `Include/internal/pycore_runtime.h`, `pycore_interp.h` (3.14: `pycore_interp_structs.h`),
 //! `pycore_gil.h`, `pycore_gc.h`, `pycore_dict.h`, `pycore_frame.h` (3.14: `pycore_interpframe_structs.h`),
 //! `Include/cpython/*.h`, of 3.6 to 3.15.
+
+mod library;
 
 /// A struct whose fields we want.
 #[derive(Debug)]
@@ -48,8 +50,8 @@ const fn whole(name: &'static str) -> Field {
     size(name, &[""])
 }
 
-/// All of them, in the order the tables have them.
-pub(super) const STRUCTURES: &[Structure] = &[
+/// Those of the interpreter, in the order the tables have them.
+const STRUCTURES: &[Structure] = &[
     Structure {
         tags: &["pyruntimestate"],
         marks: &["runtime.interpreters_head", "runtime.interpreters_main"],
@@ -349,6 +351,13 @@ pub(super) const STRUCTURES: &[Structure] = &[
             whole("code.size"),
         ],
     },
+    Structure { tags: &["_PyOpcache"], marks: &[], need: Need::None, fields: &[whole("opcache.size")] },
+    Structure {
+        tags: &["_PyCodeObjectExtra"],
+        marks: &["code_extra.count"],
+        need: Need::None,
+        fields: &[at("code_extra.count", &["ce_size"])],
+    },
     Structure {
         tags: &["_frame"],
         marks: &["frame.back"],
@@ -411,34 +420,6 @@ pub(super) const STRUCTURES: &[Structure] = &[
         ],
     },
     Structure {
-        tags: &["dequeobject"],
-        marks: &["deque.left_block"],
-        need: Need::None,
-        fields: &[at("deque.left_block", &["leftblock"]), at("deque.left_index", &["leftindex"]), whole("deque.size")],
-    },
-    Structure {
-        tags: &["BLOCK"],
-        marks: &["deque_block.items"],
-        need: Need::None,
-        fields: &[
-            at("deque_block.items", &["data"]),
-            size("deque_block.items_size", &["data"]),
-            at("deque_block.right", &["rightlink"]),
-            whole("deque_block.size"),
-        ],
-    },
-    Structure {
-        tags: &["_odictobject"],
-        marks: &["ordered_dict.attributes"],
-        need: Need::None,
-        fields: &[
-            at("ordered_dict.attributes", &["od_inst_dict"]),
-            at("ordered_dict.nodes", &["od_fast_nodes_size"]),
-            whole("ordered_dict.size"),
-        ],
-    },
-    Structure { tags: &["_odictnode"], marks: &[], need: Need::None, fields: &[whole("ordered_dict_node.size")] },
-    Structure {
         tags: &["PyModuleObject"],
         marks: &["module.dict"],
         need: Need::None,
@@ -458,14 +439,24 @@ pub(super) const STRUCTURES: &[Structure] = &[
     },
 ];
 
-/// The name of one of the fields above, which a text may have spelled.
+/// All of them.
+pub(super) fn structures() -> impl Iterator<Item = &'static Structure> {
+    STRUCTURES.iter().chain(library())
+}
+
+/// Those that an extension module may have.
+pub(super) fn library() -> impl Iterator<Item = &'static Structure> {
+    library::STRUCTURES.iter()
+}
+
+/// The name of one of the fields, which a text may have spelled.
 pub(super) fn known(name: &str) -> Option<&'static str> {
     fields().map(|field| field.name).find(|known| *known == name)
 }
 
 /// The fields of all structs.
 pub(super) fn fields() -> impl Iterator<Item = &'static Field> {
-    STRUCTURES.iter().flat_map(|structure| structure.fields)
+    structures().flat_map(|structure| structure.fields)
 }
 
 /// 3.6 keeps the same things in statics: their names, and the source file that has them when the name is a common one.
