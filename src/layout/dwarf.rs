@@ -127,6 +127,9 @@ fn search(elf: &Elf, mut missing: Vec<Wanted>) -> Result<(Found, Vec<Wanted>), S
     Ok((found, missing))
 }
 
+/// A member and its name, which an unnamed struct or union within another has not.
+type Named<'a> = (Option<&'a [u8]>, Member);
+
 impl<'a> Dwarf<'a> {
     fn search(&self, missing: &mut Vec<Wanted>, found: &mut Found) -> gimli::Result<()> {
         let mut units = self.info.units();
@@ -289,7 +292,7 @@ impl<'a> Dwarf<'a> {
     }
 
     /// All members of a struct, with their names.
-    fn members(&self, structure: Place) -> gimli::Result<Vec<(Option<&'a [u8]>, Member)>> {
+    fn members(&self, structure: Place) -> gimli::Result<Vec<Named<'a>>> {
         let mut members = Vec::new();
         let unit = self.unit_at(structure.unit)?;
         let mut entries = unit.header.entries_at_offset(&unit.abbreviations, UnitOffset(structure.entry))?;

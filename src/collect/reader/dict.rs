@@ -37,7 +37,7 @@ impl Keys {
 impl Walk<'_, '_> {
     /// The table at `address`, if it can be one.
     pub(super) fn keys(&self, address: u64) -> Option<Keys> {
-        if address == 0 || address % WORD != 0 {
+        if address == 0 || !address.is_multiple_of(WORD) {
             return None;
         }
         let (view, fields) = (&self.view, self.fields);
@@ -60,9 +60,9 @@ impl Walk<'_, '_> {
                     return None;
                 }
                 let width = match slots {
-                    ..=0xff => 1,
-                    ..=0xffff => 2,
-                    ..=0xffff_ffff => 4,
+                    0..=0xff => 1,
+                    0x100..=0xffff => 2,
+                    0x1_0000..=0xffff_ffff => 4,
                     _ => 8,
                 };
                 (slots, slots * width, 3 * WORD, WORD)

@@ -130,7 +130,7 @@ impl<'i, 'a> View<'i, 'a> {
 
     /// The number of the word at an address; `None` for one that no object can have.
     pub(super) fn number(&self, address: u64) -> Option<u64> {
-        if address % WORD != 0 {
+        if !address.is_multiple_of(WORD) {
             return None;
         }
         let region = self.region(address)?;

@@ -228,7 +228,7 @@ impl Walk<'_, '_> {
     /// Stricter than for a reference proper: a word that nobody called one must lead to a live object.
     fn looks_like_object(&self, address: u64) -> bool {
         let references = self.view.word(address.wrapping_add(self.fields.object_refcnt));
-        address % 8 == 0
+        address.is_multiple_of(8)
             && references.is_some_and(|count| count > 0 && count & 0xffff_ffff != 0 && count < MOST_REFERENCES)
             && self.is_ready_type(self.view.pointer(address.wrapping_add(self.fields.object_type)))
     }

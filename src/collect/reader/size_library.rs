@@ -136,8 +136,8 @@ impl Walk<'_, '_> {
             }
             // `XXXROUNDUP`: how many were allocated.
             let allocated = match count {
-                ..=1 => count,
-                ..=128 => count.next_multiple_of(4),
+                0 | 1 => count,
+                2..=128 => count.next_multiple_of(4),
                 _ => count.next_power_of_two(),
             };
             total += allocated * size;

@@ -254,7 +254,7 @@ impl Walk<'_, '_> {
         let fields: &Fields = self.fields;
         let mut at = address;
         for _ in 0..3 {
-            if at == 0 || at % 8 != 0 || !self.view.has(at, fields.type_size) {
+            if at == 0 || !at.is_multiple_of(8) || !self.view.has(at, fields.type_size) {
                 return false;
             }
             at = self.view.pointer(at + fields.object_type);
