@@ -67,8 +67,7 @@ pub(super) fn on_target(job: &Job, how: How) -> Result<Collected> {
             copy.bytes() >> 20,
             milliseconds(copy.pause)
         ));
-        let mappings = maps::read(job.pid).map_err(|e| gone(job.pid, &e))?;
-        match read(job, &copy, &mappings) {
+        match read(job, &copy, &copy.mappings) {
             Ok(mut received) => {
                 let mut notices = tries.notices();
                 let label = if how == How::Live { "live" } else { "stop" };

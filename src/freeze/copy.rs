@@ -81,6 +81,7 @@ struct Run {
 }
 
 /// How many bytes a copy of `pid` would have, and how long it would be held for it: not at all if it is stopped already.
+#[cfg(test)]
 pub(crate) fn estimate(pid: i32) -> Result<(u64, Duration)> {
     let mut scanner = Scanner::open(pid).map_err(|error| unreadable(pid, &error))?;
     let (resident, pause) = measure(pid, &mut scanner)?;
@@ -248,6 +249,7 @@ impl Copy {
     }
 
     /// What has been copied, ascending.
+    #[cfg(test)]
     pub(crate) fn regions(&self) -> Vec<(u64, u64)> {
         self.runs.iter().map(|run| (run.start, run.end)).collect()
     }

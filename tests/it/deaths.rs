@@ -5,14 +5,23 @@ use crate::support::{Done, Run, Target, process, say, signal, soon, usual};
 
 const GDB_IS_KILLED: &str = "gdb is killed";
 
-fn run(target: &Target, freeze: &str) -> Running {
-    let run = Run::analyze(&[target.pid]).args(["--format", "json", "--probe", "heap", "--max-hold", "10", "-d"]);
-    run.args(["--freeze", freeze]).start()
+/// Which collector, on what.
+type How = (&'static str, &'static str);
+
+const GDB_ON_A_TWIN: How = ("gdb", "twin");
+const GDB_ON_THE_TARGET: How = ("gdb", "stop");
+const READER_OF_A_TWIN: How = ("reader", "twin");
+const READER_OF_THE_TARGET: How = ("reader", "stop");
+
+fn run(target: &Target, (collector, freeze): How) -> Running {
+    let run = Run::analyze(&[target.pid]).args(["--format", "json", "--max-hold", "10", "-d"]);
+    let run = if collector == "gdb" { run.args(["--probe", "heap"]) } else { run };
+    run.args(["--collector", collector, "--freeze", freeze]).start()
 }
 
 /// How many steps an undisturbed run tells.
-fn steps(target: &Target, freeze: &str) -> usize {
-    let done = run(target, freeze).wait().exits(0);
+fn steps(target: &Target, how: How) -> usize {
+    let done = run(target, how).wait().exits(0);
     done.stderr.lines().count()
 }
 
@@ -42,16 +51,16 @@ fn assert_goes_on(target: &mut Target, at: &str, strays: u64) {
 }
 
 /// Does something to the run right after each of its steps in turn.
-fn at_each_step(freeze: &str, what: &str, mut act: impl FnMut(&Running) -> bool, check: impl Fn(&Done, &str)) {
+fn at_each_step(how: How, what: &str, mut act: impl FnMut(&Running) -> bool, check: impl Fn(&Done, &str)) {
     let mut target = beating();
-    let count = steps(&target, freeze);
-    assert!(count >= 8, "only {count} steps");
+    let count = steps(&target, how);
+    assert!(count >= if how.0 == "gdb" { 8 } else { 4 }, "only {count} steps");
     // A GDB that dies in the middle of attaching leaves the twin its SIGSTOP: the kernel tells the twin's parent of that
     // stop (signal(7), CLD_STOPPED), before anybody can end the twin. Nothing else may be noticed of any death.
-    let strays = if (freeze, what) == ("twin", GDB_IS_KILLED) { count as u64 } else { 0 };
+    let strays = if (how, what) == (GDB_ON_A_TWIN, GDB_IS_KILLED) { count as u64 } else { 0 };
     let mut acted = 0;
     for number in 1..=count {
-        let mut running = run(&target, freeze);
+        let mut running = run(&target, how);
         let mut step = String::new();
         for _ in 0..number {
             // The number of steps varies a little: waiting for the GIL, a second twin.
@@ -73,30 +82,30 @@ fn at_each_step(freeze: &str, what: &str, mut act: impl FnMut(&Running) -> bool,
     }
     assert!(acted >= count / 2, "{what}: only {acted} times in {count} steps");
     // And it can still be analysed.
-    let _ = run(&target, freeze).wait().exits(0);
+    let _ = run(&target, how).wait().exits(0);
     assert_goes_on(&mut target, "all of it", strays);
-    say(&format!("--freeze {freeze}: {what}, {acted} times"));
+    say(&format!("{how:?}: {what}, {acted} times"));
 }
 
-fn we_are_killed(freeze: &str) {
+fn we_are_killed(how: How) {
     let act = |running: &Running| {
         signal("KILL", running.pid().into());
         true
     };
-    at_each_step(freeze, "we are killed", act, |_, _| {});
+    at_each_step(how, "we are killed", act, |_, _| {});
 }
 
-fn we_are_interrupted(freeze: &str) {
+fn we_are_interrupted(how: How) {
     let act = |running: &Running| {
         // The whole group, as a terminal does it.
         signal("INT", -i64::from(running.pid()));
         true
     };
-    at_each_step(freeze, "Ctrl-C", act, |_, _| {});
+    at_each_step(how, "Ctrl-C", act, |_, _| {});
 }
 
 /// A GDB that dies is a failure like any other: in a twin it is tried again; else it is told in an orderly way.
-fn gdb_is_killed(freeze: &str) {
+fn gdb_is_killed(how: How) {
     let act = |running: &Running| {
         let gdb = running.gdb();
         if let Some(gdb) = gdb {
@@ -104,50 +113,69 @@ fn gdb_is_killed(freeze: &str) {
         }
         gdb.is_some()
     };
-    at_each_step(freeze, GDB_IS_KILLED, act, |done, at| {
+    at_each_step(how, GDB_IS_KILLED, act, |done, at| {
         assert!(matches!(done.code, Some(0 | 6)), "exit code {:?} after {at}:\n{}", done.code, done.stderr);
     });
 }
 
 #[test]
 fn of_us_beside_a_twin() {
-    we_are_killed("twin");
+    we_are_killed(GDB_ON_A_TWIN);
 }
 
 #[test]
 fn of_us_beside_the_stopped_target() {
-    we_are_killed("stop");
+    we_are_killed(GDB_ON_THE_TARGET);
 }
 
 #[test]
 fn of_gdb_beside_a_twin() {
-    gdb_is_killed("twin");
+    gdb_is_killed(GDB_ON_A_TWIN);
 }
 
 #[test]
 fn of_gdb_beside_the_stopped_target() {
-    gdb_is_killed("stop");
+    gdb_is_killed(GDB_ON_THE_TARGET);
 }
 
 #[test]
 fn by_ctrl_c_beside_a_twin() {
-    we_are_interrupted("twin");
+    we_are_interrupted(GDB_ON_A_TWIN);
 }
 
 #[test]
 fn by_ctrl_c_beside_the_stopped_target() {
-    we_are_interrupted("stop");
+    we_are_interrupted(GDB_ON_THE_TARGET);
+}
+
+#[test]
+fn of_us_reading_a_twin() {
+    we_are_killed(READER_OF_A_TWIN);
+}
+
+#[test]
+fn of_us_reading_the_stopped_target() {
+    we_are_killed(READER_OF_THE_TARGET);
+}
+
+#[test]
+fn by_ctrl_c_reading_a_twin() {
+    we_are_interrupted(READER_OF_A_TWIN);
+}
+
+#[test]
+fn by_ctrl_c_reading_the_stopped_target() {
+    we_are_interrupted(READER_OF_THE_TARGET);
 }
 
 /// The target itself may end at any moment, too.
-#[test]
-fn of_the_target() {
+fn the_target_ends(how: How) {
     let target = beating();
-    let count = steps(&target, "twin");
+    let count = steps(&target, how);
     drop(target);
     for number in 1..=count {
         let target = beating();
-        let mut running = run(&target, "twin");
+        let mut running = run(&target, how);
         for _ in 0..number {
             if running.line().is_none() {
                 break;
@@ -159,4 +187,14 @@ fn of_the_target() {
         assert!(matches!(done.code, Some(0 | 3 | 6)), "exit code {:?} at step {number}:\n{}", done.code, done.stderr);
         assert!(!done.stderr.contains("panicked"), "{}", done.stderr);
     }
+}
+
+#[test]
+fn of_the_target() {
+    the_target_ends(GDB_ON_A_TWIN);
+}
+
+#[test]
+fn of_the_target_that_is_read() {
+    the_target_ends(READER_OF_A_TWIN);
 }

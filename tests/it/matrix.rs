@@ -13,7 +13,7 @@ const COLLECTORS: [(&str, &[&str], bool); 2] = [("gdb", &EXPECTED, true), ("read
 const FREEZES: [&str; 2] = ["twin", "stop"];
 
 /// Those to test: in a root folder of its own only root can start one.
-fn found() -> &'static [Python] {
+pub(crate) fn found() -> &'static [Python] {
     if root_or_say("CPython in a root folder of its own") { pythons_in_chroot() } else { &[] }
 }
 

@@ -7,6 +7,8 @@ use crate::support::{Run, Target, number, process, say, usual};
 /// How often each; a longer run by `IT_TWINS=2000 make test`.
 const TWINS: u64 = 200;
 const STOPS: u64 = 50;
+/// `IT_READINGS=1000 make test`
+const READINGS: u64 = 60;
 /// More resident memory than before, which its allocators may take.
 const GROWTH: u64 = 8 << 20;
 
@@ -28,7 +30,7 @@ fn assert_sound(report: &Value) {
     assert_eq!(count(report, "deaths"), count(report, "children"), "SIGCHLD for each child of its own and no other");
 }
 
-fn many(freeze: &str, times: u64) {
+fn many(collector: &str, freeze: &str, times: u64) {
     let mut target = Target::how(usual(), "beat.py", [""; 0]).parent().now();
     let first = target.ask("hold");
     let descriptors = process::descriptors(target.pid);
@@ -36,8 +38,9 @@ fn many(freeze: &str, times: u64) {
     let mut resident = 0;
     for round in 0..times {
         let before = target.ask("go");
-        let run = Run::analyze(&[target.pid]).args(["--format", "json", "--probe", "heap", "-q", "--max-hold", "10"]);
-        let done = run.args(["--freeze", freeze]).output().exits(0);
+        let run = Run::analyze(&[target.pid]).args(["--format", "json", "-q", "--max-hold", "10"]);
+        let run = if collector == "gdb" { run.args(["--probe", "heap"]) } else { run };
+        let done = run.args(["--collector", collector, "--freeze", freeze]).output().exits(0);
         assert_eq!(done.stderr, "", "in round {round}");
         assert_eq!(done.report()["collection"]["freeze"], freeze);
         let after = target.ask("hold");
@@ -66,17 +69,27 @@ fn many(freeze: &str, times: u64) {
         assert_eq!(value, sum(seed, steps), "the sum of worker {seed} after {steps} steps");
     }
     say(&format!(
-        "{times} times --freeze {freeze}: {} steps, {} alarms, {} children",
+        "{times} times {collector} --freeze {freeze}: {} steps, {} alarms, {} children",
         last["steps"], last["alarms"], last["children"]
     ));
 }
 
 #[test]
 fn two_hundred_twins() {
-    many("twin", number("IT_TWINS", TWINS));
+    many("gdb", "twin", number("IT_TWINS", TWINS));
 }
 
 #[test]
 fn fifty_stops() {
-    many("stop", number("IT_STOPS", STOPS));
+    many("gdb", "stop", number("IT_STOPS", STOPS));
+}
+
+#[test]
+fn sixty_readings_of_twins() {
+    many("reader", "twin", number("IT_READINGS", READINGS));
+}
+
+#[test]
+fn sixty_readings_of_the_stopped_target() {
+    many("reader", "stop", number("IT_READINGS", READINGS));
 }

@@ -2,8 +2,8 @@
 
 The census is taken in a child made by C's fork(), so without any of Python's handlers: an exact copy, in which counting
 disturbs nobody. It is: all objects of the collector, and all that is reachable from them through `gc.get_referents`, the
-keys of dicts (which dicts with str keys do not visit), the types, and the objects that code objects keep (which visit
-nothing). Left out is what the census itself makes.
+keys of dicts (which dicts with str keys do not visit), the types, the code that runs, and the objects that code objects and
+static types keep (which visit nothing). Left out is what the census itself makes.
 """
 import ctypes
 import gc
@@ -21,6 +21,9 @@ KEPT_BY_CODE = [
     if type(CODE.__dict__.get(name)).__name__ == "member_descriptor"
 ]
 
+# The last is a view, of a dict.
+KEPT_BY_STATIC_TYPES = "__base__", "__bases__", "__mro__", "__dict__"
+
 
 def name_of(kind):
     return kind.__module__ + "." + kind.__qualname__
@@ -34,6 +37,10 @@ def census():
     names = {}
     seen = set()
     seen.update([id(own), id(stack), id(types), id(names), id(seen)])
+    frame = own
+    while frame is not None:
+        stack.append(frame.f_code)
+        frame = frame.f_back
     while stack:
         thing = stack.pop()
         if id(thing) in seen:
@@ -53,6 +60,10 @@ def census():
         elif kind is CODE:
             for name in KEPT_BY_CODE:
                 stack.append(getattr(thing, name))
+        elif type in kind.__mro__ and not gc.get_referents(thing):
+            for name in KEPT_BY_STATIC_TYPES:
+                stack.append(type.__dict__[name].__get__(thing))
+            stack.extend(gc.get_referents(stack.pop()))
     for kind, row in types.items():
         known = names.setdefault(name_of(kind), [0, 0])
         known[0] += row[0]

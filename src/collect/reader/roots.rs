@@ -149,7 +149,7 @@ impl Walk<'_, '_> {
                 return Ok(());
             }
             // Of the heads that cannot be said: 3.13.18 has them at odd multiples of four.
-            if at % WORD != 0 {
+            if !at.is_multiple_of(WORD) {
                 return Err(Broken);
             }
             each(at + self.fields.gc_head);

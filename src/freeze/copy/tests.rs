@@ -67,7 +67,8 @@ fn assert_goes_on(target: &mut Target) {
 
 fn statuses(pid: i32) -> Vec<String> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("alive");
-    tasks.map(|task| std::fs::read_to_string(task.expect("listed").path().join("status")).expect("alive")).collect()
+    // One that has ended since it was listed has none.
+    tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("status")).ok()).collect()
 }
 
 fn resident_kb(pid: i32) -> u64 {
@@ -180,22 +181,53 @@ fn a_process_held_by_another_tracer_is_read_as_it_stands() {
 /// It was stopped after we looked, before we attached.
 #[test]
 fn a_process_that_turns_out_to_be_stopped_stays_so() {
-    let (mut target, _) = busy();
+    // Of so many threads, the last are not yet there when the first has told.
+    let mut target = Target::running(
+        "import threading, time\n\
+         for _ in range(100): threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n\
+         print('ready', flush=True)\n\
+         while True: print('alive', time.monotonic_ns(), flush=True); time.sleep(0.01)",
+    );
     let pid = target.pid();
+    // In a thread of its own: should it leave a thread traced and fail, the target is let go with it.
+    let outcome = std::thread::spawn(move || freeze_what_stops(pid)).join();
+    outcome.expect("left stopped, and untraced");
+    sys::kill(pid, libc::SIGCONT).expect("ours");
+    assert_goes_on(&mut target);
+}
+
+fn freeze_what_stops(pid: i32) {
     sys::prepare_to_wait();
-    sys::kill(pid, libc::SIGSTOP).expect("ours");
-    wait_until_stopped(pid);
-    for _ in 0..50 {
-        let error = Held::freeze(pid).err().expect("refused");
-        assert_eq!((error.kind, error.text.contains("is stopped by signal")), (Kind::Busy, true), "{error}");
+    let assert_untraced = || {
         for status in statuses(pid) {
             assert!(status.contains("TracerPid:\t0\n"), "{status}");
         }
+    };
+    for _ in 0..50 {
+        sys::kill(pid, libc::SIGCONT).expect("ours");
+        sys::kill(pid, libc::SIGSTOP).expect("ours");
+        // Its threads are about to stop.
+        match Held::freeze(pid) {
+            Ok(held) => drop(held.release()),
+            Err(error) => assert_eq!(error.kind, Kind::Busy, "{error}"),
+        }
+        assert_untraced();
         // The kernel stops them again, one by one.
         wait_until_stopped(pid);
+        let error = Held::freeze(pid).err().expect("refused");
+        assert_eq!((error.kind, error.text.contains("is stopped by signal")), (Kind::Busy, true), "{error}");
+        assert_untraced();
+        wait_until_stopped(pid);
     }
-    sys::kill(pid, libc::SIGCONT).expect("ours");
-    assert_goes_on(&mut target);
+}
+
+/// Sets its flag when dropped, also by a panic.
+struct Finish<'a>(&'a AtomicBool);
+
+impl Drop for Finish<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
 }
 
 #[test]
@@ -204,6 +236,7 @@ fn stopping_and_continuing_all_the_time_disturbs_nobody() {
     let pid = target.pid();
     let finished = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _finish = Finish(&finished);
         scope.spawn(|| {
             while !finished.load(Relaxed) {
                 sys::kill(pid, libc::SIGSTOP).expect("ours");
@@ -218,7 +251,6 @@ fn stopping_and_continuing_all_the_time_disturbs_nobody() {
                 Err(error) => assert_eq!(error.kind, Kind::Busy, "{error}"),
             }
         }
-        finished.store(true, Relaxed);
     });
     assert_goes_on(&mut target);
 }
@@ -252,7 +284,19 @@ fn what_is_gone_cannot_be_copied() {
     let (target, _) = busy();
     let pid = target.pid();
     let process = read_memory(pid).expect("opened");
-    let resident = Scanner::open(pid).expect("opened").scan().expect("scanned");
+    let mut scanner = Scanner::open(pid).expect("opened");
+    let resident = scanner.scan().expect("scanned");
+    sys::kill(pid, libc::SIGKILL).expect("ours");
+    let deadline = Instant::now() + LONG;
+    // Its remains are there until its parent asks.
+    while !statuses(pid).iter().all(|status| status.contains("State:\tZ")) {
+        assert!(Instant::now() < deadline, "{:?}", statuses(pid));
+        std::thread::yield_now();
+    }
+    assert_eq!(measure(pid, &mut scanner).expect_err("ended").kind, Kind::NoProcess);
+    assert_eq!(copy(pid, How::Live, LONG).expect_err("ended").kind, Kind::NoProcess);
+    assert_eq!(copy(pid, How::Stop, LONG).expect_err("ended").kind, Kind::NoProcess);
+    assert_eq!(estimate(pid).expect_err("ended").kind, Kind::NoProcess);
     drop(target);
     assert_eq!(copy(pid, How::Stop, LONG).expect_err("gone").kind, Kind::NoProcess);
     assert_eq!(estimate(pid).expect_err("gone").kind, Kind::NoProcess);

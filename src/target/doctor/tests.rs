@@ -360,8 +360,9 @@ fn python(wrapped: bool) -> Running {
 #[test]
 fn python_may_be_examined() {
     let running = python(false);
-    let (process, interpreter) = preflight(running.pid()).unwrap();
+    let (process, interpreter, state) = preflight(running.pid()).unwrap();
     assert_eq!((process.pid, interpreter.version.major), (running.pid(), 3));
+    assert_eq!(state, Ok(()));
     let findings = check(Some(running.pid()), &collect(""));
     assert_eq!(exit_code(&findings), 0, "{}", text(&findings, false));
     let what = findings.iter().map(|finding| finding.what).collect::<Vec<_>>();

@@ -53,6 +53,7 @@ pub(crate) fn pythons() -> &'static [Python] {
     static FOUND: OnceLock<Vec<Python>> = OnceLock::new();
     FOUND.get_or_init(|| {
         let mut found: Vec<Python> = candidates().iter().filter_map(|path| examine(path, None)).collect();
+        found.retain(wanted);
         found.sort();
         for python in &found {
             say(&format!("found: {}", python.name()));
@@ -92,6 +93,11 @@ pub(crate) fn pythons_in_chroot() -> &'static [Python] {
     })
 }
 
+/// `IT_PYTHONS=3.8.18` leaves out those whose name does not contain that.
+fn wanted(python: &Python) -> bool {
+    std::env::var("IT_PYTHONS").map_or(true, |part| python.name().contains(&part))
+}
+
 /// The one for tests that need any: the distribution's, else the newest that every table knows.
 pub(crate) fn usual() -> &'static Python {
     let ordinary = || pythons().iter().filter(|python| !python.debug);
@@ -107,10 +113,11 @@ pub(crate) fn each(which: impl Fn(&Python) -> bool, check: impl Fn(&Python)) {
     each_of(pythons().iter().filter(|python| which(python)), check);
 }
 
-/// The same on these.
+/// The same on these. `IT_PYTHONS=3.8.18` leaves out those whose name does not contain that.
 pub(crate) fn each_of<'a>(pythons: impl IntoIterator<Item = &'a Python>, check: impl Fn(&Python)) {
+    let wanted = std::env::var("IT_PYTHONS").unwrap_or_default();
     let mut failed = Vec::new();
-    for python in pythons {
+    for python in pythons.into_iter().filter(|python| python.name().contains(&wanted)) {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| check(python))) {
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
