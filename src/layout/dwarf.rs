@@ -38,6 +38,8 @@ struct Dwarf<'a> {
     units: RefCell<BTreeMap<usize, Rc<Unit<'a>>>>,
 }
 
+type NamedMember<'a> = (Option<&'a [u8]>, Member);
+
 /// A unit, opened.
 struct Unit<'a> {
     header: UnitHeader<Slice<'a>>,
@@ -286,7 +288,7 @@ impl<'a> Dwarf<'a> {
     }
 
     /// All members of a struct, with their names.
-    fn members(&self, structure: Place) -> gimli::Result<Vec<(Option<&'a [u8]>, Member)>> {
+    fn members(&self, structure: Place) -> gimli::Result<Vec<NamedMember<'a>>> {
         let mut members = Vec::new();
         let unit = self.unit_at(structure.unit)?;
         let mut entries = unit.header.entries_at_offset(&unit.abbreviations, UnitOffset(structure.entry))?;
