@@ -38,6 +38,8 @@ struct Dwarf<'a> {
     units: RefCell<BTreeMap<usize, Rc<Unit<'a>>>>,
 }
 
+type NamedMember<'a> = (Option<&'a [u8]>, Member);
+
 /// A unit, opened.
 struct Unit<'a> {
     header: UnitHeader<Slice<'a>>,
@@ -126,9 +128,6 @@ fn search(elf: &Elf, mut missing: Vec<Wanted>) -> Result<(Found, Vec<Wanted>), S
     dwarf.search(&mut missing, &mut found).map_err(|error| format!("its debug information is damaged: {error}"))?;
     Ok((found, missing))
 }
-
-/// A member and its name, which an unnamed struct or union within another has not.
-type Named<'a> = (Option<&'a [u8]>, Member);
 
 impl<'a> Dwarf<'a> {
     fn search(&self, missing: &mut Vec<Wanted>, found: &mut Found) -> gimli::Result<()> {
@@ -292,7 +291,7 @@ impl<'a> Dwarf<'a> {
     }
 
     /// All members of a struct, with their names.
-    fn members(&self, structure: Place) -> gimli::Result<Vec<Named<'a>>> {
+    fn members(&self, structure: Place) -> gimli::Result<Vec<NamedMember<'a>>> {
         let mut members = Vec::new();
         let unit = self.unit_at(structure.unit)?;
         let mut entries = unit.header.entries_at_offset(&unit.abbreviations, UnitOffset(structure.entry))?;

@@ -227,6 +227,25 @@ mod tests {
         );
     }
 
+    #[test]
+    fn only_references_are_members() {
+        fn members(version: &str, kind: &str) -> BTreeMap<&'static str, u64> {
+            let name = format!("cpython-{version}-release");
+            let (name, text) = TABLES.iter().find(|(known, _)| *known == name).expect("there is such a table");
+            let table = parse(name, text).expect("it parses");
+            table.found.objects.get(kind).cloned().unwrap_or_else(|| panic!("{name}: {kind}"))
+        }
+        // An object until 3.10, then text; and a number from 3.7 on.
+        assert!(members("3.10.13", "sqlite3.Connection").contains_key("isolation_level"));
+        assert!(!members("3.11.7", "sqlite3.Connection").contains_key("isolation_level"));
+        assert!(members("3.6.15", "_json.Scanner").contains_key("strict"));
+        assert!(!members("3.7.16", "_json.Scanner").contains_key("strict"));
+        // But for the byte that tells whether there is one.
+        assert!(members("3.12.1", "datetime.datetime").contains_key("hastzinfo"));
+        // Counted to where the items begin.
+        assert_eq!(members("3.12.1", "builtins.memoryview")[""], 144);
+    }
+
     /// Executables by usual names in the folders of `PATH`, and pyenv's.
     fn pythons() -> Vec<PathBuf> {
         let pyenv = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
