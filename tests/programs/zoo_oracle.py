@@ -53,7 +53,7 @@ def some(parts):
 
 
 def listing(zoo):
-    """(name, thing, referents) of each, those of the zoo first."""
+    """(name, thing, size, referents) of each, those of the zoo first."""
     seen, rows = {id(zoo)}, []
     layer = list(zoo.items())
     for step in range(STEPS + 1):
@@ -64,23 +64,23 @@ def listing(zoo):
             if len(rows) == MOST:
                 return rows
             seen.add(id(thing))
+            size = size_of(thing)  # while nobody else refers to its parts: a BytesIO counts its bytes only then
             referents = gc.get_referents(thing)
-            rows.append((name, thing, referents))
+            rows.append((name, thing, size, referents))
             following.extend((name + "/%d" % place, part) for place, part in enumerate(some(referents)))
         layer = following
     return rows
 
 
-def said(name, thing, referents):
+def said(name, thing, size, referents):
     kind = type(thing)
-    return {"name": name, "address": id(thing), "type": name_of(kind), "kind": id(kind), "size": size_of(thing),
+    return {"name": name, "address": id(thing), "type": name_of(kind), "kind": id(kind), "size": size,
             "referents": list(map(id, referents)), "hidden": hidden_of(thing)}
 
 
 def settle(zoo):
     """Has done what is done once: types of extension modules are made ready when somebody first asks for a size."""
-    for name, thing, referents in listing(zoo):
-        size_of(thing)
+    listing(zoo)
     for codec in ("ascii", "latin-1", "utf-8", "utf8", "utf_8"):
         "".encode(codec)
 

@@ -24,9 +24,14 @@ impl Walk<'_, '_> {
         is_initialized.then_some(info)
     }
 
-    pub(super) fn visit_ctypes_info(&self, class: u64, sink: &mut impl Sink) -> Option<()> {
+    /// What a type refers to beside what all types do.
+    pub(super) fn visit_ctypes_info(&self, class: u64, sink: &mut impl Sink) {
         let fields = self.fields;
-        let info = self.ctypes_info(class)?;
+        let proto = self.ctypes_dict(class).zip(fields.ctypes_dict_proto);
+        if let Some((dict, proto)) = proto {
+            sink.edge(self.view.pointer(dict + proto), Step::Unnamed);
+        }
+        let Some(info) = self.ctypes_info(class) else { return };
         let members = [
             fields.ctypes_info_proto,
             fields.ctypes_info_argtypes,
@@ -39,7 +44,14 @@ impl Walk<'_, '_> {
         for member in members.into_iter().flatten() {
             sink.edge(self.view.pointer(info + member), Step::Unnamed);
         }
-        Some(())
+    }
+
+    /// `PyType_stgdict`: of a type that ctypes is done with, the dict is one of its own kind.
+    fn ctypes_dict(&self, class: u64) -> Option<u64> {
+        let dict = self.dict_of_type(class);
+        let kind = self.view.pointer(dict + self.fields.object_type);
+        let size = self.view.pointer(kind + self.fields.type_basicsize);
+        (size == self.fields.ctypes_dict_size?).then_some(dict)
     }
 
     /// `_ctypes.CType_Type.__sizeof__`.
@@ -63,8 +75,13 @@ impl Walk<'_, '_> {
             format: fields.ctypes_dict_format,
             dimensions: fields.ctypes_dict_dimensions,
         };
+        let tables = self.dict_tables_size(dict);
+        // 3.6 has it from dict.
+        if !fields.version.at_least(3, 7) {
+            return Some(tables);
+        }
         let added = fields.ctypes_dict_size?.checked_sub(fields.dict_size)?;
-        Some(self.dict_tables_size(dict).saturating_add(added).saturating_add(self.parts_size(dict, &parts)?))
+        Some(tables.saturating_add(added).saturating_add(self.parts_size(dict, &parts)?))
     }
 
     fn parts_size(&self, info: u64, parts: &Info) -> Option<u64> {

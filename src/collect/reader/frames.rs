@@ -182,6 +182,10 @@ impl Walk<'_, '_> {
             None => {
                 sink.edge(member(fields.frame_builtins), Step::Named(".f_builtins"));
                 sink.edge(member(fields.frame_globals), Step::Named(".f_globals"));
+                for exception in [fields.frame_exception_type, fields.frame_exception, fields.frame_exception_traceback]
+                {
+                    sink.edge(member(exception), Step::Unnamed);
+                }
                 if let Some(frame) = self.frame_object(object) {
                     self.visit_frame_at(&frame, ".f_locals", sink);
                 }

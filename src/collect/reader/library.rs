@@ -16,9 +16,9 @@ pub(super) enum Library {
     Combinations,
     CombinationsWithReplacement,
     CtypesDict,
-    CtypesType,
     Decimal,
     Element,
+    ElementIterator,
     HamtArray,
     HamtBitmap,
     HamtCollision,
@@ -45,9 +45,9 @@ impl Library {
             "itertools.combinations" => Library::Combinations,
             "itertools.combinations_with_replacement" => Library::CombinationsWithReplacement,
             "builtins.StgDict" => Library::CtypesDict,
-            "_ctypes.CType_Type" => Library::CtypesType,
             "decimal.Decimal" => Library::Decimal,
             "xml.etree.ElementTree.Element" => Library::Element,
+            "_elementtree._element_iterator" => Library::ElementIterator,
             "builtins.hamt_array_node" => Library::HamtArray,
             "builtins.hamt_bitmap_node" => Library::HamtBitmap,
             "builtins.hamt_collision_node" => Library::HamtCollision,
@@ -83,11 +83,12 @@ impl Walk<'_, '_> {
             | Library::Struct
             | Library::SyntaxTree => {}
             Library::CtypesDict => self.visit_dict(object, sink),
-            Library::CtypesType => {
-                self.visit_type(object, sink);
-                self.visit_ctypes_info(object, sink)?;
-            }
             Library::Element => self.visit_element(object, sink)?,
+            Library::ElementIterator => {
+                let stack = view.pointer(object + fields.element_iterator_stack?);
+                let depth = view.pointer(object + fields.element_iterator_depth?);
+                self.visit_table(stack, depth, fields.element_place_parent?, fields.element_place_size?, sink);
+            }
             Library::HamtArray => {
                 let count = fields.hamt_array_items_size? / WORD;
                 self.visit_words(object + fields.hamt_array_items?, count, sink);
@@ -153,6 +154,10 @@ impl Walk<'_, '_> {
             if link == root {
                 break;
             }
+            // 3.6 visits the links, as the dict does; later versions what they hold.
+            if fields.version.minor == 6 {
+                sink.edge(link, Step::Unnamed);
+            }
             sink.edge(view.pointer(link + key), Step::Unnamed);
             sink.edge(view.pointer(link + result), Step::Unnamed);
             link = view.pointer(link + next);
@@ -163,17 +168,20 @@ impl Walk<'_, '_> {
     /// What was pickled is kept until the memo is cleared.
     fn visit_pickler_memo(&self, pickler: u64, sink: &mut impl Sink) -> Option<()> {
         let (view, fields) = (&self.view, self.fields);
-        let (key, entry) = (fields.memo_entry_key?, fields.memo_entry_size?);
         let memo = view.pointer(pickler + fields.pickler_memo?);
         let table = view.pointer(memo + fields.memo_table_table?);
         let count = view.pointer(memo + fields.memo_table_allocated?);
-        if !view.has(table, count.saturating_mul(entry)) {
-            return None;
-        }
-        for at in 0..count {
-            sink.edge(view.pointer(table + at * entry + key), Step::Unnamed);
-        }
+        self.visit_table(table, count, fields.memo_entry_key?, fields.memo_entry_size?, sink);
         Some(())
+    }
+
+    /// One member of each of the structs in an array.
+    fn visit_table(&self, table: u64, count: u64, member: u64, size: u64, sink: &mut impl Sink) {
+        if self.view.has(table, count.saturating_mul(size)) {
+            for at in 0..count {
+                sink.edge(self.view.pointer(table + at * size + member), Step::Unnamed);
+            }
+        }
     }
 
     /// A ring.

@@ -33,7 +33,7 @@ impl Walk<'_, '_> {
     /// Whether the collector's header is in front of this very object: a type that is static has none.
     pub(super) fn is_collected(&self, object: u64, kind: &Type) -> bool {
         let is_static_type =
-            kind.kind == Kind::Type && self.view.pointer(object + self.fields.type_flags) & flag::HEAP_TYPE == 0;
+            kind.kind.is_of_types() && self.view.pointer(object + self.fields.type_flags) & flag::HEAP_TYPE == 0;
         kind.is_collected() && !is_static_type
     }
 
@@ -60,6 +60,8 @@ impl Walk<'_, '_> {
             }
             Kind::ByteArray => plain().saturating_add(self.bytearray_size(object)),
             Kind::Type => self.type_size(object),
+            Kind::CtypesType if fields.ctypes_info_initialized.is_none() => self.type_size(object),
+            Kind::CtypesType => plain().saturating_add(self.ctypes_info_size(object).unwrap_or(0)),
             Kind::Code => self.code_size(object, kind),
             Kind::Frame => self.frame_size(object, plain()),
             Kind::Generator => self.generator_size(object).unwrap_or_else(plain),

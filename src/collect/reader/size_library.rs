@@ -42,7 +42,6 @@ impl Walk<'_, '_> {
             }
             Library::Product => words(view.pointer(word(fields.product_pools?) + fields.object_length)),
             Library::CtypesDict => self.ctypes_dict_size(object)?,
-            Library::CtypesType => self.ctypes_info_size(object)?,
             Library::Decimal => {
                 let is_own = view.byte(object + fields.decimal_flags?)? & DIGITS_OF_OTHERS == 0;
                 if is_own { words(word(fields.decimal_allocated?)) } else { 0 }
@@ -73,7 +72,8 @@ impl Walk<'_, '_> {
                     .saturating_add(table(fields.unpickler_marks, fields.unpickler_marks_size)?)
                     .saturating_add(texts.into_iter().flatten().map(|text| self.text_size(word(text))).sum())
             }
-            Library::HamtArray
+            Library::ElementIterator
+            | Library::HamtArray
             | Library::HamtBitmap
             | Library::HamtCollision
             | Library::LruCache

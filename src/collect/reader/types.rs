@@ -30,6 +30,8 @@ const MOST_TYPES: usize = 1 << 20;
 /// `Py_T_OBJECT` and `Py_T_OBJECT_EX` (Include/descrobject.h): a member that refers to an object.
 const T_OBJECT: u32 = 6;
 const T_OBJECT_EX: u32 = 16;
+/// `_Py_AFTER_ITEMS` (Include/descrobject.h, 3.15 and later): the member is behind the items, its offset without them.
+const AFTER_ITEMS: u32 = 16;
 const LONGEST_NAME: usize = 200;
 /// Objects of a type that are larger have no fields worth looking at beyond.
 const MOST_BASICSIZE: u64 = 1 << 16;
@@ -56,6 +58,8 @@ pub(super) enum Kind {
     Module,
     Deque,
     OrderedDict,
+    /// Likewise, with what ctypes keeps of it.
+    CtypesType,
     /// A struct with members: their offsets are in [`Type::members`].
     Plain,
     /// The same, but the base's members are only there while the byte at this offset is not zero.
@@ -64,6 +68,13 @@ pub(super) enum Kind {
     Library(Library),
     /// A C type that nobody described: a word of it that is the address of an object is taken for a reference.
     Unknown,
+}
+
+impl Kind {
+    /// Whether the objects are types.
+    pub(super) fn is_of_types(self) -> bool {
+        matches!(self, Kind::Type | Kind::CtypesType)
+    }
 }
 
 /// Where the objects of a type keep their `__dict__`.
@@ -91,6 +102,8 @@ pub(super) struct Type {
     pub(super) attributes: Attributes,
     /// References at fixed offsets, with the step to them: `__slots__`, and the members of a plain struct.
     pub(super) members: Box<[(u64, Box<str>)]>,
+    /// 3.15 and later: they are behind the items, and the offsets do not count those. Of subclasses of tuple.
+    pub(super) members_after_items: bool,
     /// 3.13 and later: the attributes are in the object itself.
     pub(super) inline_values: bool,
     /// Objects of a heap type own a reference to it: to 3.8 only those of classes written in Python visit it.
@@ -169,13 +182,14 @@ impl Types {
         let basicsize = view.word(address + fields.type_basicsize)?;
         let itemsize = view.word(address + fields.type_itemsize)?;
         let mut members = Vec::new();
+        let mut members_after_items = false;
         // Down to the base that is written in C.
         let mut base = address;
         for _ in 0..LONGEST_CHAIN {
             if !self.is_python(base, walk) {
                 break;
             }
-            walk.slots(base, &mut members);
+            members_after_items |= walk.slots(base, &mut members);
             base = view.pointer(base + fields.type_base);
         }
         let (kind, more) = if walk.is_type(base) { walk.kind_of(base) } else { (Kind::Leaf, Vec::new()) };
@@ -201,6 +215,7 @@ impl Types {
             itemsize,
             attributes,
             members: members.into(),
+            members_after_items,
             inline_values: flags & flag::INLINE_VALUES != 0 && fields.values_capacity.is_some(),
             visits_type: is_heap_type
                 && flags & flag::HAVE_GC != 0
@@ -303,6 +318,13 @@ impl Walk<'_, '_> {
             "builtins.tuple" => Kind::Tuple,
             "builtins.set" | "builtins.frozenset" => Kind::Set,
             "builtins.type" => Kind::Type,
+            "_ctypes.CType_Type"
+            | "_ctypes.PyCArrayType"
+            | "_ctypes.PyCFuncPtrType"
+            | "_ctypes.PyCPointerType"
+            | "_ctypes.PyCSimpleType"
+            | "_ctypes.PyCStructType"
+            | "_ctypes.UnionType" => Kind::CtypesType,
             "builtins.code" => Kind::Code,
             "builtins.frame" => Kind::Frame,
             "builtins.generator" | "builtins.coroutine" | "builtins.async_generator" => Kind::Generator,
@@ -328,20 +350,17 @@ impl Walk<'_, '_> {
             let is_container = matches!(inherited, Kind::Dict | Kind::List | Kind::Tuple | Kind::Set);
             return (if is_container { inherited } else { Kind::Plain }, named);
         }
-        // These have no struct of their own to compare with: numpy is no part of CPython, and the type of ctypes is relative.
-        match Library::of(&name) {
-            Some(Library::NumpyArray) if basicsize >= self.fields.object_size + numpy::LEAST_SIZE => {
-                return (Kind::Library(Library::NumpyArray), Vec::new());
-            }
-            Some(Library::CtypesType) => return (Kind::Library(Library::CtypesType), Vec::new()),
-            _ => {}
+        // numpy is no part of CPython, so its struct is not in the tables.
+        let is_large = basicsize >= self.fields.object_size + numpy::LEAST_SIZE;
+        if let Some(array @ Library::NumpyArray) = Library::of(&name).filter(|_| is_large) {
+            return (Kind::Library(array), Vec::new());
         }
         // A static or heap type in C that adds nothing to its base is read like that, and so is any metatype.
         let base = self.view.pointer(address + self.fields.type_base);
         if base != address && self.is_type(base) {
             let (kind, members) = self.kind_of(base);
             let adds_nothing = self.view.pointer(base + self.fields.type_basicsize) == basicsize;
-            let is_metatype = matches!(kind, Kind::Type | Kind::Library(Library::CtypesType));
+            let is_metatype = kind.is_of_types();
             if is_metatype || adds_nothing && kind != Kind::Leaf {
                 return (kind, members);
             }
@@ -355,23 +374,27 @@ impl Walk<'_, '_> {
         self.int(count)?.try_into().ok()
     }
 
-    /// The `__slots__` that one class adds: `PyHeapType_GET_MEMBERS`, behind the type object.
-    fn slots(&self, class: u64, members: &mut Vec<(u64, Box<str>)>) {
+    /// The `__slots__` that one class adds: `PyHeapType_GET_MEMBERS`, behind the type object. Says whether their places are
+    /// behind the items.
+    fn slots(&self, class: u64, members: &mut Vec<(u64, Box<str>)>) -> bool {
         let (view, fields) = (&self.view, self.fields);
         let count = view.pointer(class + fields.object_length);
         let metatype = view.pointer(class + fields.object_type);
         let table = class.wrapping_add(view.pointer(metatype.wrapping_add(fields.type_basicsize)));
         if count == 0 || count > MOST_SLOTS || !view.has(table, count * fields.member_size) {
-            return;
+            return false;
         }
+        let mut after_items = false;
         for at in 0..count {
             let member = table + at * fields.member_size;
             let kind = view.half(member + fields.member_type).unwrap_or(0);
             if kind != T_OBJECT && kind != T_OBJECT_EX {
                 continue;
             }
+            after_items |= view.half(member + fields.member_flags).unwrap_or(0) & AFTER_ITEMS != 0;
             let name = view.c_string(view.pointer(member + fields.member_name), LONGEST_NAME).unwrap_or_default();
             members.push((view.pointer(member + fields.member_offset), format!(".{name}").into()));
         }
+        after_items
     }
 }

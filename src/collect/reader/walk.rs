@@ -61,9 +61,11 @@ impl Walk<'_, '_> {
         } else {
             0
         };
+        let items = if kind.members_after_items { self.length_of(object, kind).wrapping_mul(kind.itemsize) } else { 0 };
+        let start = object.wrapping_add(items.wrapping_add(WORD - 1) & !(WORD - 1));
         for (offset, step) in kind.members.iter().filter(|(offset, _)| *offset >= absent) {
             // The lowest bit of a reference is never part of the address: xml.etree marks texts in parts with it.
-            sink.edge(self.view.pointer(object.wrapping_add(*offset)) & !1, Step::Named(step));
+            sink.edge(self.view.pointer(start.wrapping_add(*offset)) & !1, Step::Named(step));
         }
         self.visit_attributes(object, kind, sink);
         if kind.visits_type {
@@ -91,6 +93,10 @@ impl Walk<'_, '_> {
             }
             Kind::Set => self.visit_set(object, sink),
             Kind::Type => self.visit_type(object, sink),
+            Kind::CtypesType => {
+                self.visit_type(object, sink);
+                self.visit_ctypes_info(object, sink);
+            }
             Kind::Code => self.visit_code(object, sink),
             Kind::Frame => self.visit_frame(object, sink),
             Kind::Generator => self.visit_generator(object, kind, sink),

@@ -101,6 +101,16 @@ pub(super) const STRUCTURES: &[Structure] = &[
             whole("element_extra.size"),
         ],
     ),
+    structure(
+        &["ElementIterObject"],
+        &["element_iterator.stack"],
+        &[at("element_iterator.stack", &["parent_stack"]), at("element_iterator.depth", &["parent_stack_used"])],
+    ),
+    structure(
+        &["ParentLocator_t", "ParentLocator"],
+        &["element_place.parent"],
+        &[at("element_place.parent", &["parent"]), whole("element_place.size")],
+    ),
     structure(&["combinationsobject"], &["combinations.length"], &[at("combinations.length", &["r"])]),
     structure(
         &["cwrobject"],
@@ -155,6 +165,7 @@ pub(super) const STRUCTURES: &[Structure] = &[
         &["StgDictObject"],
         &["ctypes_dict.format"],
         &[
+            at("ctypes_dict.proto", &["proto"]),
             at("ctypes_dict.length", &["length"]),
             at("ctypes_dict.elements", &["ffi_type_pointer.elements"]),
             at("ctypes_dict.format", &["format"]),

@@ -210,6 +210,7 @@ const STRUCTURES: &[Structure] = &[
             at("member.name", &["name"]),
             at("member.type", &["type"]),
             at("member.offset", &["offset"]),
+            at("member.flags", &["flags"]),
             whole("member.size"),
         ],
     },
@@ -369,6 +370,10 @@ const STRUCTURES: &[Structure] = &[
             at("frame.globals", &["f_globals"]),
             at("frame.locals", &["f_locals"]),
             at("frame.trace", &["f_trace"]),
+            // 3.6 only
+            at("frame.exception_type", &["f_exc_type"]),
+            at("frame.exception", &["f_exc_value"]),
+            at("frame.exception_traceback", &["f_exc_traceback"]),
             at("frame.value_stack", &["f_valuestack"]),
             at("frame.stack_top", &["f_stacktop"]),
             at("frame.stack_depth", &["f_stackdepth"]),
