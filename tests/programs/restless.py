@@ -118,7 +118,7 @@ def begin(mode):
 def main():
     work, more = begin(sys.argv[1])
     said = {"__main__.Kept": [KEPT + more.get("__main__.Kept", 0), sys.getsizeof(KEEP[0])],
-            "builtins.complex": [more.get("builtins.complex", 0), sys.getsizeof(1j)]}
+            "builtins.complex": [more.get("builtins.complex", 0), sys.getsizeof(complex())]}
     os.write(1, ("oracle %s\nready\n" % json.dumps(said)).encode())
     busy = work is not None
     while True:
