@@ -112,6 +112,9 @@ def begin(mode):
             if interpreters.run_string(HELD[-1], text) is not None:
                 os._exit(1)
         return None, {"__main__.Kept": INTERPRETERS * KEPT_IN_EACH}
+    # The first thread to end has libgcc_s mapped for that, where threads end by pthread_exit().
+    threads()
+    RUNNING.pop().join()
     return {"fork": fork, "threads": threads}[mode], {}
 
 
