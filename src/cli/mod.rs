@@ -192,7 +192,7 @@ mod tests {
         hint: `--help` tells the options, with examples
         ");
         insta::assert_snapshot!(failure("memory-analyzer analyze 1 -c lldb"), @"
-        2 invalid value 'lldb' for '--collector <COLLECTOR>' [possible values: auto, gdb]
+        2 invalid value 'lldb' for '--collector <COLLECTOR>' [possible values: auto, gdb, reader]
         hint: a similar value exists: 'gdb'
         hint: `--help` tells the options, with examples
         ");
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_yet_is_not_in_the_command_line() {
-        for line in ["view x", "analyze 1 -i", "analyze 1 --format html", "analyze 1 --freeze live"] {
+        for line in ["view x", "analyze 1 -i", "analyze 1 --format html", "analyze 1 -c lldb"] {
             assert!(failure(&format!("memory-analyzer {line}")).starts_with("2 "), "{line}");
         }
     }

@@ -134,7 +134,7 @@ pub(super) fn on_twin(job: &Job, keeper: &mut Keeper) -> Result<Twinned> {
         let mut session = Session::start(job.gdb()?, &job.plan.temp_dir, job.listener)?;
         let lifetime = job.left() + GRACE + Duration::from_secs(30);
         let size = Landing::size_for(job.source(Mode::Twin, 0)?.len() + SOURCE_MARGIN);
-        let (twin, pipe) = match keeper.twin(job.pid, &job.site, size, lifetime, job.imports_libraries())? {
+        let (twin, pipe) = match keeper.twin(job.pid, &job.site, size, lifetime, job.purpose())? {
             TwinOrReason::Twin(twin, pipe) => (twin, pipe),
             TwinOrReason::Impossible(reason) => return Ok(Twinned::Impossible(reason)),
         };

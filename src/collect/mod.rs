@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::cli::plan::{CollectPlan, Selection};
 use crate::cli::values::{BuiltinProbe, Collector, Freeze};
 use crate::error::{Error, Kind, Result};
-use crate::freeze::{GilSite, How, Keeper};
+use crate::freeze::{GilSite, How, Keeper, Purpose};
 use crate::heap::{Capture, CollectionFacts, PythonFacts, TargetFacts};
 use crate::layout::{self, Layout};
 use crate::notice::{Listener, Notice};
@@ -75,10 +75,11 @@ impl Job<'_> {
         crate::units::printable(&self.interpreter.image.path.to_string_lossy(), 200)
     }
 
-    /// Libraries are imported, so the interpreter has to open files.
-    fn imports_libraries(&self) -> bool {
+    /// What a twin is made for, in which probes run.
+    fn purpose(&self) -> Purpose {
         let libraries = [BuiltinProbe::Objgraph, BuiltinProbe::Pympler];
-        libraries.iter().any(|probe| self.plan.probes.builtin.contains(probe)) || !self.plan.probes.user.is_empty()
+        let imports = libraries.iter().any(|probe| self.plan.probes.builtin.contains(probe));
+        if imports || !self.plan.probes.user.is_empty() { Purpose::Libraries } else { Purpose::Probes }
     }
 
     /// The source that the interpreter runs.

@@ -10,7 +10,7 @@ use super::gdb::{Collected, Twinned};
 use super::reader::{self, Source, Unreadable};
 use super::wire::Received;
 use crate::error::{Error, Kind, Result};
-use crate::freeze::{self, How, Keeper, Landing, Stood, TwinOrReason, VisitState};
+use crate::freeze::{self, How, Keeper, Landing, Purpose, Stood, TwinOrReason, VisitState};
 use crate::notice::Notice;
 use crate::target::maps::{self, Mapping};
 use crate::target::memory::Memory;
@@ -29,10 +29,11 @@ pub(super) fn on_twin(job: &Job, keeper: &mut Keeper) -> Result<Twinned> {
     let mut pause = Duration::ZERO;
     let mut tries = Tries::new(job);
     loop {
-        let (twin, _pipe) = match keeper.twin(job.pid, &job.site, Landing::size_for(0), job.left() + SPARE, false)? {
-            TwinOrReason::Twin(twin, pipe) => (twin, pipe),
-            TwinOrReason::Impossible(reason) => return Ok(Twinned::Impossible(reason)),
-        };
+        let (twin, _pipe) =
+            match keeper.twin(job.pid, &job.site, Landing::size_for(0), job.left() + SPARE, Purpose::Reading)? {
+                TwinOrReason::Twin(twin, pipe) => (twin, pipe),
+                TwinOrReason::Impossible(reason) => return Ok(Twinned::Impossible(reason)),
+            };
         pause += Duration::from_nanos(twin.pause_ns);
         job.step(&format!(
             "{} threads stopped, twin {} made in {} ms",

@@ -8,6 +8,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Injector;
 use super::landing::Landing;
 use super::seccomp::{self, Allowance};
@@ -22,14 +24,25 @@ const PAGE: u64 = 4096;
 const PIPE_READ: u32 = 3;
 const PIPE_WRITE: u32 = 4;
 
+/// What a twin is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Purpose {
+    /// Its memory is read; nothing of it runs, so any thread will do.
+    Reading,
+    /// Its interpreter runs probes.
+    Probes,
+    /// And imports libraries for them.
+    Libraries,
+}
+
 /// What a twin is made with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Isolation {
     pub(super) landing_size: u64,
     /// When the kernel ends the twin by itself.
     pub(super) lifetime: Duration,
-    /// Libraries have to be imported in it.
-    pub(super) read_files: bool,
+    pub(super) purpose: Purpose,
 }
 
 /// An isolated, parked twin.
@@ -57,7 +70,7 @@ pub(super) fn isolate(injector: &Injector, twin: i32, wanted: Isolation) -> Resu
     take_shared_mappings(&call)?;
     let pipe = open_hand_over(&call, scratch)?;
     arm_timer(&call, scratch, wanted.lifetime)?;
-    filter_calls(&call, scratch, Allowance { write_to: PIPE_WRITE, read_files: wanted.read_files })?;
+    filter_calls(&call, scratch, Allowance { write_to: PIPE_WRITE, read_files: wanted.purpose == Purpose::Libraries })?;
     call.write(&[0; 256], scratch)?;
     park(injector, twin)?;
     Ok(Isolated { landing, pipe, write_to: PIPE_WRITE })

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::gil::{GilSite, Way};
-use super::isolate::Isolation;
+use super::isolate::{Isolation, Purpose};
 use super::landing::Landing;
 use super::registers::RegisterSet;
 use super::sys;
@@ -28,7 +28,7 @@ const MAX_REQUEST: u64 = 1 << 20;
 #[serde(tag = "ask", rename_all = "kebab-case")]
 pub(super) enum Request {
     /// Make a twin.
-    Twin { pid: i32, site: GilSite, landing_size: u64, lifetime_s: u64, read_files: bool },
+    Twin { pid: i32, site: GilSite, landing_size: u64, lifetime_s: u64, purpose: Purpose },
     /// Prepare the target itself.
     Visit { pid: i32, landing_size: u64 },
     /// End the twin or the visit.
@@ -112,9 +112,9 @@ pub(crate) fn run(requests: impl BufRead, mut answers: impl Write) {
 
 fn serve(request: Request, work: &mut Work) -> Answer {
     match request {
-        Request::Twin { pid, site, landing_size, lifetime_s, read_files } => {
+        Request::Twin { pid, site, landing_size, lifetime_s, purpose } => {
             end(work, VisitState::Queued);
-            let isolation = Isolation { landing_size, lifetime: Duration::from_secs(lifetime_s), read_files };
+            let isolation = Isolation { landing_size, lifetime: Duration::from_secs(lifetime_s), purpose };
             match twin::make(pid, &site, isolation) {
                 Ok(twin) => {
                     let answer = Answer::Twin(TwinAnswer {

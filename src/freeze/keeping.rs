@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use super::gil::GilSite;
+use super::isolate::Purpose;
 use super::keeper::{Answer, Request, TwinAnswer};
 use super::landing::Landing;
 use super::visit::VisitState;
@@ -73,10 +74,9 @@ impl Keeper {
         site: &GilSite,
         landing_size: u64,
         lifetime: Duration,
-        read_files: bool,
+        purpose: Purpose,
     ) -> Result<TwinOrReason> {
-        let request =
-            Request::Twin { pid, site: site.clone(), landing_size, lifetime_s: lifetime.as_secs(), read_files };
+        let request = Request::Twin { pid, site: site.clone(), landing_size, lifetime_s: lifetime.as_secs(), purpose };
         match self.ask(&request)? {
             Answer::Twin(twin) => {
                 let pipe = self.open(twin.pipe)?;

@@ -43,6 +43,7 @@ use {inject::Injector, landing_x86_64 as landing_code, x86_64 as cpu};
 pub(crate) use copy::{How, Stood, copy};
 pub(crate) use fast_memory::read_memory;
 pub(crate) use gil::{Candidate, GilSite, ThreadView, Way};
+pub(crate) use isolate::Purpose;
 pub(crate) use keeper::{TwinAnswer, run as keep};
 pub(crate) use keeping::{Keeper, Prepared, SUBCOMMAND, TwinOrReason};
 pub(crate) use landing::{Call, Landing, Resume};

@@ -17,7 +17,7 @@ const MAX_THREADS: usize = 16_384;
 const STOP_DEADLINE: Duration = Duration::from_millis(1000);
 
 /// An injected call puts its frames, a thread's extended state among them, below the red zone.
-const ROOM_FOR_A_CALL: u64 = 32 * 1024;
+pub(super) const ROOM_FOR_A_CALL: u64 = 32 * 1024;
 
 /// All threads of a process, stopped. Dropping it lets them go.
 pub(super) struct Held {

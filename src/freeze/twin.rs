@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use super::Injector;
 use super::cpu;
 use super::gil::{Candidate, GilSite, ThreadView, Way};
-use super::isolate::{self, Isolated, Isolation};
+use super::isolate::{self, Isolated, Isolation, Purpose};
 use super::registers::RegisterSet;
+use super::stacks::Stacks;
 use super::sys;
-use super::threads::Held;
+use super::threads::{Held, ROOM_FOR_A_CALL};
 use crate::error::{Error, Kind, Result};
 use crate::target::memory::{Memory, ProcessMemory};
 
@@ -72,7 +73,7 @@ pub(super) fn make(pid: i32, site: &GilSite, isolation: Isolation) -> std::resul
             }
             Err(error) => return Err(error.into()),
         };
-        let Some((thread, registers)) = choose(&held, site, &memory, &libc)? else {
+        let Some((thread, registers)) = choose(&held, site, &memory, &libc, isolation.purpose)? else {
             pause += held.release();
             std::thread::sleep(Duration::from_millis(2));
             continue;
@@ -112,12 +113,13 @@ pub(super) fn make(pid: i32, site: &GilSite, isolation: Isolation) -> std::resul
     Err(NoTwin::Failed(last.unwrap_or_else(no_thread)))
 }
 
-/// The thread to copy: the holder of the GIL, else one that waits outside of it.
+/// The thread to copy: the holder of the GIL, else one that waits outside of it; for reading any with room on its stack.
 fn choose(
     held: &Held,
     site: &GilSite,
     memory: &dyn Memory,
     libc: &[(u64, u64)],
+    purpose: Purpose,
 ) -> Result<Option<(Candidate, RegisterSet)>> {
     let lost = |e: std::io::Error| lost(held.pid(), &e);
     let mut registers = Vec::new();
@@ -130,6 +132,12 @@ fn choose(
         None if site.is_held(memory).map_err(lost)? => None,
         None => site.parked(memory, &views, held.pid(), libc).map_err(lost)?,
     };
+    let any = || {
+        let stacks = Stacks::read(held.pid());
+        let roomy = registers.iter().find(|(_, r)| stacks.room(r.rsp, r.fs_base) >= ROOM_FOR_A_CALL);
+        roomy.map(|&(tid, _)| Candidate { tid, tstate: 0, way: Way::Direct, waits: false })
+    };
+    let candidate = candidate.or_else(|| if purpose == Purpose::Reading { any() } else { None });
     Ok(candidate.and_then(|c| registers.iter().find(|(tid, _)| *tid == c.tid).map(|(_, r)| (c, RegisterSet::from(r)))))
 }
 

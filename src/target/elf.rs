@@ -373,9 +373,10 @@ mod tests {
             address.is_none()
         });
         assert!(address.as_ref().is_some_and(|name| name.contains("ask")), "{address:?} {bias:#x} {here:#x}");
-        for mapping in maps.iter().filter(|mapping| mapping.path == code.path) {
-            assert_eq!(elf.bias(mapping.start, mapping.offset), Some(bias));
-        }
+        // Whoever prints a backtrace meanwhile maps the file a second time, as mere data.
+        let ours = maps.iter().filter(|mapping| mapping.path == code.path);
+        let loaded = ours.filter(|mapping| elf.bias(mapping.start, mapping.offset) == Some(bias)).count();
+        assert!(loaded > 1, "{loaded} mappings with the bias of the code");
         assert!(elf.section(".text").is_some() && elf.section_data(".bss").is_none());
         assert!(elf.symbol("no such symbol").is_none());
     }

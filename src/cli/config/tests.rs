@@ -70,7 +70,7 @@ fn mistakes_name_the_line_and_what_is_expected() {
     insta::assert_snapshot!(check("# x\ntop = \"many\""), @r#"2 cannot use x.toml: line 2: `top` must be a whole number from 0 to 1000000; found "many""#);
     insta::assert_snapshot!(check("[gdb]\npath = 1"), @"2 cannot use x.toml: line 1: `gdb` must be a path, in quotes; found a value of type table");
     insta::assert_snapshot!(check("timeout = -1"), @"2 cannot use x.toml: line 1: `timeout` must be a number of seconds above 0, at most 604800; found -1");
-    insta::assert_snapshot!(check("freeze = \"live\""), @r#"2 cannot use x.toml: line 1: `freeze` must be "auto" or "twin" or "stop"; found "live""#);
+    insta::assert_snapshot!(check("freeze = \"cold\""), @r#"2 cannot use x.toml: line 1: `freeze` must be "auto" or "twin" or "stop" or "live"; found "cold""#);
     insta::assert_snapshot!(check("bytes = 1"), @"2 cannot use x.toml: line 1: `bytes` must be true or false; found 1");
     insta::assert_snapshot!(check("probes = [\"pimpler\"]"), @"2 cannot use x.toml: line 1: `probes` must be a list, each entry one of heap, gc, threads, objgraph, pympler, or the path of a FILE.py (the nearest is `pympler`); found a value of type array");
     insta::assert_snapshot!(check("site_dirs = [1]"), @"2 cannot use x.toml: line 1: `site_dirs` must be a list of paths, at most 256; found a value of type array");

@@ -221,13 +221,13 @@ fn what_the_work_is_done_on() {
     };
     let ordinary = |_: &mut Process, _: &mut Machine| ();
     let filtered = |process: &mut Process, _: &mut Machine| process.seccomp = 2;
-    insta::assert_snapshot!(freeze("", &ordinary), @"ok       freeze        by gdb on a twin: the process feels a pause of some milliseconds");
+    insta::assert_snapshot!(freeze("", &ordinary), @"ok       freeze        on a twin: the process feels a pause of some milliseconds");
     insta::assert_snapshot!(freeze("--freeze stop", &ordinary), @"
-    limited  freeze        by gdb on the process itself, stopped for at most 2 s, as `--freeze stop` asks
+    limited  freeze        on the process itself, stopped for at most 2 s, as `--freeze stop` asks
                            hint: without it, a twin would be used: the process would feel a pause of some milliseconds
     ");
     insta::assert_snapshot!(freeze("", &filtered), @"
-    limited  freeze        by gdb on the process itself, stopped for at most 2 s: it runs under a seccomp filter, which may not allow what a twin needs
+    limited  freeze        on the process itself, stopped for at most 2 s: it runs under a seccomp filter, which may not allow what a twin needs
                            hint: `--freeze stop` asks for that without trying a twin first
                            hint: as root (CAP_SYS_ADMIN) we can read the filter, and know what it allows
     ");
@@ -240,11 +240,11 @@ fn what_the_work_is_done_on() {
                            hint: nothing can be run in it, nor in a twin
     ");
     insta::assert_snapshot!(freeze("", &|_, machine| machine.architecture = "aarch64"), @"
-    limited  freeze        by gdb on the process itself, stopped for at most 2 s: twins are made on x86-64 only, and this is aarch64
+    limited  freeze        on the process itself, stopped for at most 2 s: twins are made on x86-64 only, and this is aarch64
                            hint: `--freeze stop` asks for that without trying a twin first
     ");
     insta::assert_snapshot!(freeze("", &|_, machine| machine.committable = Some(5 << 20)), @"
-    limited  freeze        by gdb on the process itself, stopped for at most 2 s: vm.overcommit_memory is 2, and a copy of its 100.0 MiB of private memory is more than the 5.0 MiB left to promise
+    limited  freeze        on the process itself, stopped for at most 2 s: vm.overcommit_memory is 2, and a copy of its 100.0 MiB of private memory is more than the 5.0 MiB left to promise
                            hint: `--freeze stop` asks for that without trying a twin first
     ");
     let full = judge::no_twin(&super::super::procfs::tests::ordinary(1), &ordinary_machine(), || Some("full".into()));
