@@ -221,7 +221,10 @@ impl Walk<'_, '_> {
         {
             sink.edge(member(exception), Step::Unnamed);
         }
-        sink.edge(member(fields.generator_origin), Step::Unnamed);
+        // A plain generator leaves it as it was.
+        if &*kind.name != "builtins.generator" {
+            sink.edge(member(fields.generator_origin), Step::Unnamed);
+        }
         if let Some(frame) = fields.generator_frame {
             sink.edge(view.pointer(generator + frame), Step::Named(frame_step));
         }

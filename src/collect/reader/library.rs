@@ -5,6 +5,7 @@
 //! `_elementtree.c` and of `Python/hamt.c`. What a version has no offsets for is left out; sizes are in [`super::size_library`].
 
 use super::image::WORD;
+use super::numpy;
 use super::walk::{Sink, Step, Walk};
 
 /// How such objects are read, beside the members of their struct.
@@ -24,6 +25,8 @@ pub(super) enum Library {
     HamtCollision,
     LruCache,
     NumpyArray,
+    /// With the bytes of its value.
+    NumpyScalar(u64),
     Permutations,
     Pickler,
     PickleStack,
@@ -62,7 +65,7 @@ impl Library {
             "parser.st" => Library::SyntaxTree,
             "itertools._tee_dataobject" => Library::TeeData,
             "_pickle.Unpickler" => Library::Unpickler,
-            _ => return None,
+            _ => return numpy::scalar_size(name).map(Library::NumpyScalar),
         })
     }
 }
@@ -78,6 +81,7 @@ impl Walk<'_, '_> {
             | Library::Combinations
             | Library::CombinationsWithReplacement
             | Library::Decimal
+            | Library::NumpyScalar(_)
             | Library::Permutations
             | Library::Product
             | Library::Struct

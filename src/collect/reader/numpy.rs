@@ -1,4 +1,4 @@
-//! `numpy.ndarray`: what owns its data, and the objects in one of dtype `object`.
+//! `numpy.ndarray`: what owns its data, and the objects in one of dtype `object`; the sizes of scalars.
 //!
 //! The struct is part of numpy's binary interface (`PyArrayObject_fields` in `numpy/ndarraytypes.h`), so its offsets, which
 //! count from the end of the object's header, are constants. numpy has no `tp_traverse`: to the collector all this is hidden.
@@ -26,6 +26,22 @@ const OWNS_DATA: u32 = 4;
 const OBJECT: u32 = 17;
 /// `NPY_MAXDIMS`, from 2.0 on
 const MOST_DIMENSIONS: u64 = 64;
+
+/// The bytes of the value in a scalar of the type with this name: they are in its struct, and `__sizeof__` adds them.
+pub(super) fn scalar_size(name: &str) -> Option<u64> {
+    let name = name.strip_prefix("numpy.")?;
+    match name {
+        "bool" | "bool_" | "byte" | "ubyte" => return Some(1),
+        "intc" | "uintc" => return Some(4),
+        "longlong" | "ulonglong" => return Some(8),
+        "longdouble" => return Some(16),
+        "clongdouble" => return Some(32),
+        _ => {}
+    }
+    let kinds = ["int", "uint", "float", "complex", "datetime", "timedelta"];
+    let bits = kinds.iter().find_map(|kind| name.strip_prefix(kind)?.parse::<u64>().ok());
+    bits.filter(|bits| *bits <= 256).map(|bits| bits / 8)
+}
 
 /// An array's data.
 struct Data {
@@ -81,5 +97,28 @@ impl Walk<'_, '_> {
         let data = self.numpy_data(array)?;
         let owned = if data.owned { data.count.checked_mul(data.item_size)? } else { 0 };
         owned.checked_add(2 * data.dimensions * WORD)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scalars_are_known_by_their_names() {
+        for (name, size) in [
+            ("numpy.bool", Some(1)),
+            ("numpy.int8", Some(1)),
+            ("numpy.uint32", Some(4)),
+            ("numpy.float64", Some(8)),
+            ("numpy.datetime64", Some(8)),
+            ("numpy.clongdouble", Some(32)),
+            ("numpy.str_", None),
+            ("numpy.int99999", None),
+            ("numpy.int", None),
+            ("other.int8", None),
+        ] {
+            assert_eq!(scalar_size(name), size, "{name}");
+        }
     }
 }

@@ -48,6 +48,7 @@ impl Walk<'_, '_> {
             }
             Library::Element => self.element_size(word(fields.element_extra?))?,
             Library::NumpyArray => self.numpy_array_size(object)?,
+            Library::NumpyScalar(size) => size,
             Library::Pickler => {
                 let memo = word(fields.pickler_memo?);
                 let entries = view.pointer(memo + fields.memo_table_allocated?).saturating_mul(fields.memo_entry_size?);

@@ -350,10 +350,12 @@ impl Walk<'_, '_> {
             let is_container = matches!(inherited, Kind::Dict | Kind::List | Kind::Tuple | Kind::Set);
             return (if is_container { inherited } else { Kind::Plain }, named);
         }
-        // numpy is no part of CPython, so its struct is not in the tables.
+        // numpy is no part of CPython, so its structs are not in the tables.
         let is_large = basicsize >= self.fields.object_size + numpy::LEAST_SIZE;
-        if let Some(array @ Library::NumpyArray) = Library::of(&name).filter(|_| is_large) {
-            return (Kind::Library(array), Vec::new());
+        match Library::of(&name) {
+            Some(array @ Library::NumpyArray) if is_large => return (Kind::Library(array), Vec::new()),
+            Some(scalar @ Library::NumpyScalar(_)) => return (Kind::Library(scalar), Vec::new()),
+            _ => {}
         }
         // A static or heap type in C that adds nothing to its base is read like that, and so is any metatype.
         let base = self.view.pointer(address + self.fields.type_base);
