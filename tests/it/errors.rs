@@ -67,7 +67,7 @@ fn code_2_for_wrong_usage() {
     check("pid_zero", 2, Run::new(["analyze", "0"]), &[]);
     check("mistyped_option", 2, Run::new(["analyze", "1", "--show-refs", "3"]), &[]);
     check("mistyped_probe", 2, Run::new(["analyze", "1", "--probe", "objgrap"]), &[]);
-    check("no_such_way", 2, Run::new(["analyze", "1", "--freeze", "live"]), &[]);
+    check("no_such_way", 2, Run::new(["analyze", "1", "--freeze", "cold"]), &[]);
     check("core_and_pid", 2, Run::new(["analyze", "1", "--core", "core"]), &[]);
     check("too_short_a_time", 2, Run::new(["analyze", "1", "--max-pause", "0.000001"]), &[]);
 }
