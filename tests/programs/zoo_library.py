@@ -133,6 +133,9 @@ def library():
     abstract = [collections.abc.KeysView({"a": 1}), collections.abc.Mapping, collections.abc.ItemsView({})]
     finder, spec, loader = sys.meta_path[0], threading.__spec__, threading.__loader__
     environment, flags_of_python, arguments = os.environ, sys.flags, sys.argv
+    if VERSION < (3, 10):
+        syntax = __import__("parser")
+        trees = [syntax.expr("1 + 2 * (3 - %s)" % " + ".join(map(str, range(300)))), syntax.suite("def f(a):\n  return a\n")]
     return locals()
 
 
@@ -250,4 +253,7 @@ def arrays_of_numpy():
     objects, view, transposed = numpy.array([[1], {}, None], dtype=object), ints[10:20:2], floats.T
     scalar, structured, masked = numpy.float64(1.5), numpy.zeros(3, dtype=[("a", "i4"), ("b", "f8")]), numpy.ma.masked_array([1, 2], [0, 1])
     kind, function, borrowed = ints.dtype, numpy.add, numpy.frombuffer(bytearray(16), dtype="i4")
+    empty, none_deep, square = numpy.zeros((0, 3)), numpy.array(1.5), numpy.array([[[1], "a"], [2, None]], dtype=object)
+    part = square[0]
+    scalars = [numpy.bool_(1), numpy.int8(3), numpy.float32(1), numpy.complex64(1), numpy.longdouble(2), numpy.datetime64("2020-01-01")]
     return locals()

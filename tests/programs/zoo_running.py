@@ -37,8 +37,11 @@ def functions():
     code, nested_code = closure.__code__, compile("def f(a, b):\n  c = 1\n  return lambda: a + c", "file", "exec")
     built, renamed = types.FunctionType(code, {}, "built", (), cells), lambda: 3
     renamed.__name__, renamed.__qualname__, renamed.__doc__ = "renamed", "quite.renamed", "Documented."
-    for _ in range(200):
-        plain()  # warm: some versions keep more of a code that runs often
+    def hot(value):
+        return len(str(value)) + value.real
+
+    for number in range(2000):
+        plain(), hot(number)  # some versions keep more of a code that runs often
     wrapped = functools.wraps(closure)(lambda: 4)
     partial, partial_all = functools.partial(plain), functools.partial(closure, 1, three=[2])
 
