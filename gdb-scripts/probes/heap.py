@@ -15,6 +15,7 @@ MASKS = [bytes(int(code == way) for code in range(256)) for way in range(16)]
 IS_DICT, IS_TYPE, HAS_GC, IS_HEAP_TYPE, PREHEADER = 1 << 29, 1 << 31, 1 << 14, 1 << 9, 3 << 3
 CODE_TYPE = type(name_of_type.__code__)
 MEMBER, METHOD = type(CODE_TYPE.__dict__['co_name']), type(object.__dict__['__sizeof__'])
+GETTER = type(FUNCTION.__dict__['__code__'])
 base_of, bases_of = type.__dict__['__base__'].__get__, type.__dict__['__bases__'].__get__
 GC_HEAD = sys.getsizeof([]) - [].__sizeof__()
 getsizeof, items_of, length_of = sys.getsizeof, dict.items, dict.__len__
@@ -31,7 +32,7 @@ CODE_MEMBERS = [name for name, member in sorted(CODE_TYPE.__dict__.items())
 LIBRARIES = any(entry[0] in ('objgraph', 'pympler') and not entry[3] for entry in ORDER['probes'])
 
 seen, known, texted = set(), set(), set()
-way_of, sizers, types_by_id = {}, {}, {}
+way_of, sizers, types_by_id, OWNERS = {}, {}, {}, {}
 pending, chunks, named, named_dicts = [], [], [], []
 tally = {}
 counted = {'objects': 0, 'edges': 0, 'sized': 0}
@@ -52,6 +53,9 @@ def learn(types):
             way = CLASS
         elif not flags_of(kind) & HAS_GC:
             way = LEAF      # gc.get_referents passes over them (Modules/gcmodule.c)
+            owned = owned_by(kind)
+            if owned is not None:
+                OWNERS[address] = owned
         else:
             way = NAMED if flags_of(kind) & IS_HEAP_TYPE or has_members(kind) else ORDINARY
         sizer = sizer_of(kind)
@@ -65,6 +69,17 @@ def learn(types):
             seen.add(address)
             pending.append(kind)
     send('types', list(types), list(map(name_of_type, types.values())))
+
+
+def owned_by(kind):
+    """What gives the referents of a type that the collector passes over: the two of the standard library that have some."""
+    name, space = name_of_type(kind), dict_of(kind)
+    if name == 'datetime.timezone' and type(space.get('__getinitargs__')) is METHOD:
+        return space['__getinitargs__']
+    if name in ('datetime.datetime', 'datetime.time') and type(space.get('tzinfo')) is GETTER:
+        zone_of = space['tzinfo'].__get__
+        return lambda item: [zone for zone in (zone_of(item),) if zone is not None]
+    return None
 
 
 def parts_of_static(kind):
@@ -142,12 +157,16 @@ def list_chunk(chunk, flags):
 
 def list_alike(way, objects, kinds, flags):
     """Sends objects whose referents are listed in the same way."""
+    # Before anything of them is held: a BytesIO counts its buffer only while nobody else has it.
+    sizes = sizes_of(objects, kinds) if sizers else list(map(getsizeof, objects))
     if way == DICT:
         parts, degrees = None, list(map(length_of, objects))
-    elif way == LEAF:
+    elif way == LEAF and OWNERS.keys().isdisjoint(kinds):
         parts, degrees = (), [0] * len(objects)
     else:
-        if way == CLASS:
+        if way == LEAF:
+            parts = [OWNERS[kind](item) if kind in OWNERS else () for item, kind in zip(objects, kinds)]
+        elif way == CLASS:
             parts = [get_referents(item) or parts_of_static(item) for item in objects]
         elif way == CODE:
             parts = [[getattr(item, name) for name in CODE_MEMBERS] for item in objects]
@@ -163,7 +182,7 @@ def list_alike(way, objects, kinds, flags):
             list_alike(way, objects[half:], kinds[half:], flags)
             return
         if way in (DICT, SEQUENCE):
-            list_in_pieces(way, objects[0], kinds, flags)
+            list_in_pieces(way, objects[0], kinds, sizes, flags)
             return
     pairs = None
     if way == DICT:
@@ -191,11 +210,10 @@ def list_alike(way, objects, kinds, flags):
     references = noted(flat)
     if pairs is not None:
         send_texts(references, flat, degrees, pairs)
-    send_objects(objects, kinds, flags, degrees, references, pairs)
+    send_objects(objects, kinds, sizes, flags, degrees, references, pairs)
 
 
-def send_objects(objects, kinds, flags, degrees, references, pairs):
-    sizes = sizes_of(objects, kinds) if sizers else list(map(getsizeof, objects))
+def send_objects(objects, kinds, sizes, flags, degrees, references, pairs):
     if LIBRARIES:
         count_elements(tally, zip(kinds, sizes))
     counted['edges'] += len(references)
@@ -220,9 +238,9 @@ def leave_out_interned(interned):
     send('ours', ours)
 
 
-def list_in_pieces(way, item, kinds, flags):
+def list_in_pieces(way, item, kinds, sizes, flags):
     """One object with more referents than a record should have."""
-    send_objects([item], kinds, flags, [0], [], True if way == DICT else None)
+    send_objects([item], kinds, sizes, flags, [0], [], True if way == DICT else None)
     if way == DICT:
         source = flatten(items_of(item))
     else:

@@ -23,6 +23,12 @@ const GROWTH: u64 = 8 << 20;
 /// the collector does not know.
 const HELD_BY_C: [&str; 6] =
     ["builtins.str", "builtins.bytes", "builtins.int", "builtins.tuple", "builtins.dict", "builtins.weakref"];
+/// Of these too, where the zoo has some: parts of connections to sqlite (to 3.9), times that the module keeps (3.13), fields of
+/// `os.stat_result` beyond its length (to 3.7).
+const HELD_IN_THE_ZOO: [&str; 5] =
+    ["builtins.sqlite3Node", "sqlite3.Cache", "sqlite3.Statement", "datetime.datetime", "builtins.float"];
+/// What these refer to GDB knows better: their state in C is behind pointers. The objects are found otherwise.
+const STATE_IN_C: [&str; 2] = ["builtins.module", "builtins.PyCapsule"];
 /// Of these GDB may find more: for a frame that runs, it makes an object when it asks for it.
 const MADE_BY_GDB: [&str; 1] = ["builtins.frame"];
 
@@ -321,13 +327,13 @@ fn many_readings() {
 }
 
 /// What is in one heap only, and what differs, by type: how many, and the first of them.
-fn compared(read: &Objects, told: &Objects) -> BTreeMap<String, (u64, String)> {
+fn compared(read: &Objects, told: &Objects, may_be_more: &dyn Fn(&str) -> bool) -> BTreeMap<String, (u64, String)> {
     let mut table = BTreeMap::new();
     let mut add = |what: String, address: u64| {
         table.entry(what).or_insert_with(|| (0, format!("{address:#x}"))).0 += 1;
     };
     for (&address, object) in read {
-        if !told.contains_key(&address) && !HELD_BY_C.contains(&object.kind.as_str()) {
+        if !told.contains_key(&address) && !may_be_more(&object.kind) {
             add(format!("{}: found by the reader only", object.kind), address);
         }
     }
@@ -347,7 +353,7 @@ fn compared(read: &Objects, told: &Objects) -> BTreeMap<String, (u64, String)> {
         let known: HashSet<u64> = same.referents.iter().copied().collect();
         for referent in object.referents.iter().filter(|referent| !known.contains(referent)) {
             let kind = told.get(referent).map_or("?", |referent| &referent.kind);
-            if !MADE_BY_GDB.contains(&kind) {
+            if !MADE_BY_GDB.contains(&kind) && !STATE_IN_C.contains(&object.kind.as_str()) {
                 add(format!("{}: the reader misses a referent of type {kind}", object.kind), address);
             }
         }
@@ -356,7 +362,7 @@ fn compared(read: &Objects, told: &Objects) -> BTreeMap<String, (u64, String)> {
 }
 
 /// The reader and GDB on the same idle target: object for object, and so the same table.
-fn the_same(python: &Python, program: &str, words: &[&str]) {
+fn the_same(python: &Python, program: &str, words: &[&str], more: &[&str]) {
     let target = Target::start(python, program, words);
     let heap = |collector: &str| {
         let run = Run::analyze(&[target.pid]).args(["--format", "json", "-q", "-f", "snapshot", "-c", collector]);
@@ -366,13 +372,15 @@ fn the_same(python: &Python, program: &str, words: &[&str]) {
         (snapshot::open(&done.dir().join("snapshot")), report)
     };
     let ((read, read_report), (told, told_report)) = (heap(&collector()), heap("gdb"));
-    let lines =
-        compared(&read, &told).into_iter().map(|(what, (count, first))| format!("  {count} {what}, e.g. {first}\n"));
+    let may_be_more = |name: &str| HELD_BY_C.contains(&name) || more.contains(&name);
+    let lines = compared(&read, &told, &may_be_more)
+        .into_iter()
+        .map(|(what, (count, first))| format!("  {count} {what}, e.g. {first}\n"));
     let table: String = lines.collect();
     assert!(table.is_empty(), "{program}:\n{table}");
     for theirs in told_report["types"].as_array().expect("types") {
         let name = theirs["type"].as_str().unwrap();
-        if !HELD_BY_C.contains(&name) && !MADE_BY_GDB.contains(&name) {
+        if !may_be_more(name) && !MADE_BY_GDB.contains(&name) {
             assert_eq!(row(&read_report, name), row(&told_report, name), "{name}");
         }
     }
@@ -381,10 +389,10 @@ fn the_same(python: &Python, program: &str, words: &[&str]) {
 
 #[test]
 fn the_same_heap_as_through_gdb() {
-    each_of(pythons().iter().chain(matrix::found()), |python| the_same(python, "live.py", &["idle"]));
+    each_of(pythons().iter().chain(matrix::found()), |python| the_same(python, "live.py", &["idle"], &[]));
 }
 
 #[test]
 fn the_same_zoo_as_through_gdb() {
-    each_of(pythons().iter().chain(matrix::found()), |python| the_same(python, "zoo.py", &[]));
+    each_of(pythons().iter().chain(matrix::found()), |python| the_same(python, "zoo.py", &[], &HELD_IN_THE_ZOO));
 }

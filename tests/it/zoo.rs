@@ -30,7 +30,7 @@ const LESS: [(&str, &str, &str); 0] = [];
 /// Where a collector may know more, since it reads what `tp_traverse` does not visit: the type, the types of what it
 /// keeps, and why it does not visit them. A `*` stands for anything. The type of an object, what dicts hold
 /// and what code objects keep is known otherwise.
-const MORE: [(&str, &[&str], &str); 25] = [
+const MORE: [(&str, &[&str], &str); 45] = [
     (
         "builtins.type",
         &["*"],
@@ -60,6 +60,26 @@ const MORE: [(&str, &[&str], &str); 25] = [
     ("zlib.*", &["builtins.bytes", "_thread.lock"], "not of the collector"),
     ("sqlite3.*", &["builtins.*", "sqlite3.*"], "visited in new versions only"),
     ("_thread._local", &["builtins.str"], "its key"),
+    ("_io.IncrementalNewlineDecoder", &["encodings.*"], "the decoder below"),
+    ("_thread._local", &["builtins.*"], "its key and what clears it"),
+    ("*.Local", &["builtins.*"], "likewise"),
+    ("*.Bytes", &["builtins.bytes"], "the buffer"),
+    ("builtins.CArgObject", &["*"], "not of the collector, in old versions"),
+    ("builtins.StgDict", &["*"], "what the type of ctypes keeps"),
+    ("functools.KeyWrapper", &["*"], "not of the collector, in old versions"),
+    ("functools._lru_list_elem", &["*"], "visited by the cache"),
+    ("functools._lru_cache_wrapper", &["*"], "what it remembers, which old versions visit otherwise"),
+    ("builtins.Struct", &["builtins.bytes"], "its format"),
+    ("builtins._abc_data", &["builtins.set"], "not of the collector, in old versions"),
+    ("operator.methodcaller", &["builtins.str"], "the name"),
+    ("typing.*", &["builtins.str"], "names"),
+    ("posix.ScandirIterator", &["builtins.*"], "the path"),
+    ("select.poll", &["builtins.dict"], "not of the collector"),
+    ("_json.Scanner", &["builtins.dict"], "its memo"),
+    ("_hashlib.HASH", &["builtins.str"], "its name"),
+    ("pyexpat.*", &["*"], "handlers and names"),
+    ("os.stat_result", &["builtins.*"], "fields beyond its length"),
+    ("time.struct_time", &["builtins.*"], "fields beyond its length"),
 ];
 
 fn fits(name: &str, pattern: &str) -> bool {
