@@ -142,6 +142,8 @@ def list_chunk(chunk, flags):
 
 def list_alike(way, objects, kinds, flags):
     """Sends objects whose referents are listed in the same way."""
+    # While we do not refer to their parts: a BytesIO counts its bytes only while nobody else does.
+    sizes = sizes_of(objects, kinds) if sizers else list(map(getsizeof, objects))
     if way == DICT:
         parts, degrees = None, list(map(length_of, objects))
     elif way == LEAF:
@@ -163,7 +165,7 @@ def list_alike(way, objects, kinds, flags):
             list_alike(way, objects[half:], kinds[half:], flags)
             return
         if way in (DICT, SEQUENCE):
-            list_in_pieces(way, objects[0], kinds, flags)
+            list_in_pieces(way, objects[0], kinds, sizes, flags)
             return
     pairs = None
     if way == DICT:
@@ -191,11 +193,10 @@ def list_alike(way, objects, kinds, flags):
     references = noted(flat)
     if pairs is not None:
         send_texts(references, flat, degrees, pairs)
-    send_objects(objects, kinds, flags, degrees, references, pairs)
+    send_objects(objects, kinds, sizes, flags, degrees, references, pairs)
 
 
-def send_objects(objects, kinds, flags, degrees, references, pairs):
-    sizes = sizes_of(objects, kinds) if sizers else list(map(getsizeof, objects))
+def send_objects(objects, kinds, sizes, flags, degrees, references, pairs):
     if LIBRARIES:
         count_elements(tally, zip(kinds, sizes))
     counted['edges'] += len(references)
@@ -220,9 +221,9 @@ def leave_out_interned(interned):
     send('ours', ours)
 
 
-def list_in_pieces(way, item, kinds, flags):
+def list_in_pieces(way, item, kinds, sizes, flags):
     """One object with more referents than a record should have."""
-    send_objects([item], kinds, flags, [0], [], True if way == DICT else None)
+    send_objects([item], kinds, sizes, flags, [0], [], True if way == DICT else None)
     if way == DICT:
         source = flatten(items_of(item))
     else:
