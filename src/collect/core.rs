@@ -88,7 +88,7 @@ pub(crate) fn capture(plan: &CollectPlan, now: SystemTime, listener: &dyn Listen
         version: interpreter.version,
         runtime: interpreter.runtime,
     };
-    let received = reader::read(&source, reading::threads()).map_err(|unreadable| match unreadable {
+    let received = reader::read(&source, reading::threads(), false).map_err(|unreadable| match unreadable {
         Unreadable::Failed(error) => error,
         Unreadable::Collecting => Error::new(
             Kind::Busy,

@@ -21,6 +21,8 @@ const MOST_THREADS: usize = 4;
 /// How long to wait before the next try, at first and at most.
 const WAIT: Duration = Duration::from_millis(5);
 const LONGEST_WAIT: Duration = Duration::from_millis(200);
+/// Of a target whose lists are in pieces each of so many times, what they lead to is reported.
+const MOST_TRIES: u32 = 20;
 /// A twin lives a little longer than we may need it.
 const SPARE: Duration = Duration::from_secs(30);
 
@@ -41,7 +43,7 @@ pub(super) fn on_twin(job: &Job, keeper: &mut Keeper) -> Result<Twinned> {
             twin.pid,
             milliseconds(Duration::from_nanos(twin.pause_ns))
         ));
-        let outcome = read_process(job, twin.pid);
+        let outcome = read_process(job, twin.pid, tries.may_go_on());
         let (stood, _) = keeper.end(VisitState::Finished)?;
         pause += stood;
         job.step("twin gone");
@@ -68,7 +70,8 @@ pub(super) fn on_target(job: &Job, how: How) -> Result<Collected> {
             copy.bytes() >> 20,
             milliseconds(copy.pause)
         ));
-        match read(job, &copy, &copy.mappings) {
+        let again = copy.stood != Stood::AlreadyStopped && tries.may_go_on();
+        match read(job, &copy, &copy.mappings, again) {
             Ok(mut received) => {
                 let mut notices = tries.notices();
                 let label = if how == How::Live { "live" } else { "stop" };
@@ -109,13 +112,18 @@ fn gone(pid: i32, error: &std::io::Error) -> Error {
     Error::new(Kind::Busy, format!("cannot read the memory of process {pid}: {error}"))
 }
 
-fn read_process(job: &Job, pid: i32) -> std::result::Result<Received, Unreadable> {
+fn read_process(job: &Job, pid: i32, again: bool) -> std::result::Result<Received, Unreadable> {
     let memory = freeze::read_memory(pid).map_err(|e| gone(pid, &e))?;
     let mappings = maps::read(pid).map_err(|e| gone(pid, &e))?;
-    read(job, &memory, &mappings)
+    read(job, &memory, &mappings, again)
 }
 
-fn read(job: &Job, memory: &(dyn Memory + Sync), mappings: &[Mapping]) -> std::result::Result<Received, Unreadable> {
+fn read(
+    job: &Job,
+    memory: &(dyn Memory + Sync),
+    mappings: &[Mapping],
+    again: bool,
+) -> std::result::Result<Received, Unreadable> {
     let source = Source {
         memory,
         mappings,
@@ -124,7 +132,7 @@ fn read(job: &Job, memory: &(dyn Memory + Sync), mappings: &[Mapping]) -> std::r
         runtime: job.interpreter.runtime,
     };
     let begun = Instant::now();
-    let received = reader::read(&source, threads())?;
+    let received = reader::read(&source, threads(), again)?;
     job.step(&format!("memory read in {} ms", milliseconds(begun.elapsed())));
     Ok(received)
 }
@@ -159,6 +167,11 @@ impl<'j, 'a> Tries<'j, 'a> {
         self.job.step("it was collecting garbage just then: trying again");
         thread::sleep(wait);
         Ok(())
+    }
+
+    /// Whether lists in pieces are worth another try, or have to be taken as they are.
+    fn may_go_on(&self) -> bool {
+        self.count < MOST_TRIES
     }
 
     fn notices(&self) -> Vec<Notice> {

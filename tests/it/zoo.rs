@@ -25,12 +25,13 @@ struct Truth {
 }
 
 /// Where a collector may know less than `gc.get_referents`: the type that visits, the type that is visited, and why.
-const LESS: [(&str, &str, &str); 0] = [];
+const LESS: [(&str, &str, &str); 1] =
+    [("builtins.module", "builtins.type", "exceptions that a module's state in C keeps in arrays behind it")];
 
 /// Where a collector may know more, since it reads what `tp_traverse` does not visit: the type, the types of what it
 /// keeps, and why it does not visit them. A `*` stands for anything. The type of an object, what dicts hold
 /// and what code objects keep is known otherwise.
-const MORE: [(&str, &[&str], &str); 45] = [
+const MORE: [(&str, &[&str], &str); 55] = [
     (
         "builtins.type",
         &["*"],
@@ -80,6 +81,16 @@ const MORE: [(&str, &[&str], &str); 45] = [
     ("pyexpat.*", &["*"], "handlers and names"),
     ("os.stat_result", &["builtins.*"], "fields beyond its length"),
     ("time.struct_time", &["builtins.*"], "fields beyond its length"),
+    ("builtins.module", &["*"], "state in C that no traverse visits"),
+    ("typing.*", &["builtins.dict"], "attributes that are in the instance too, from 3.13 on"),
+    ("*.Plain", &["builtins.dict"], "likewise"),
+    ("*.Cached", &["builtins.dict"], "likewise"),
+    ("xml.etree.ElementTree.XMLParser", &["builtins.module"], "its module"),
+    ("ctypes.CField", &["*"], "not of the collector, in old versions"),
+    ("builtins.bytearray", &["builtins.bytes"], "the buffer, from 3.15 on"),
+    ("*.Buffer", &["builtins.bytes"], "likewise"),
+    ("builtins.frozendict", &["*"], "keys"),
+    ("numpy.*", &["*"], "not of the collector"),
 ];
 
 fn fits(name: &str, pattern: &str) -> bool {

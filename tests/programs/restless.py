@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 
 KEPT, KEPT_IN_EACH, INTERPRETERS, MANY = 500, 100, 3, 200
 CLASS = '''
@@ -36,6 +37,9 @@ END = threading.Event()
 STARTED = threading.Semaphore(0)
 RUNNING = []
 HELD = []
+
+# 3.12 and later warn of fork() where there are threads.
+warnings.simplefilter("ignore")
 
 
 def collect():

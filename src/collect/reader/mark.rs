@@ -109,7 +109,7 @@ pub(super) struct Marker<'w, 'i, 'a> {
     words: u64,
     pending: Vec<u64>,
     dangling: u64,
-    broken_lists: u64,
+    pub(super) broken_lists: u64,
 }
 
 impl<'w, 'i, 'a> Marker<'w, 'i, 'a> {

@@ -52,7 +52,7 @@ pub(super) struct Source<'a> {
 
 /// Why memory gives no heap.
 pub(super) enum Unreadable {
-    /// The collector is at work: its lists are in pieces. A moment later they are not.
+    /// The collector is at work, or its lists are being changed: they are in pieces. A moment later they are not.
     Collecting,
     Failed(Error),
 }
@@ -63,8 +63,9 @@ impl From<Error> for Unreadable {
     }
 }
 
-/// Reads the heap; `threads` threads of ours work on it.
-pub(super) fn read(source: &Source, threads: usize) -> std::result::Result<Received, Unreadable> {
+/// Reads the heap; `threads` threads of ours work on it. Lists in pieces are an error where a later moment can be had
+/// (`again`), else what they lead to is missing.
+pub(super) fn read(source: &Source, threads: usize, again: bool) -> std::result::Result<Received, Unreadable> {
     let fields = Fields::new(source.layout, source.version)?;
     let structs = Structs::new(source.layout);
     let image = Image::new(source.memory, source.mappings);
@@ -90,6 +91,9 @@ pub(super) fn read(source: &Source, threads: usize) -> std::result::Result<Recei
     }
     for (object, _) in &roots {
         marker.object(*object);
+    }
+    if again && marker.broken_lists > 0 {
+        return Err(Unreadable::Collecting);
     }
     let (marked, types) = marker.finish();
     if marked.count == 0 {
