@@ -130,7 +130,9 @@ impl Target {
         let strange = |line: &&String| {
             let words: Vec<&str> = line.split_whitespace().collect();
             let own = matches!(words.get(5).copied(), None | Some("[heap]") | Some("[stack]"));
-            !(own && matches!(words[1], "rw-p" | "---p"))
+            // glibc loads it by itself when the first thread ends.
+            let unwinder = words.get(5).is_some_and(|path| path.contains("/libgcc_s.so"));
+            !(own && matches!(words[1], "rw-p" | "---p") || unwinder)
         };
         let before: Vec<&String> = self.mappings.iter().filter(strange).collect();
         let now = process::mappings(self.pid);
