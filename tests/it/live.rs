@@ -317,7 +317,10 @@ fn the_debug_build_as_exec() {
 /// Several at once: each its own report.
 #[test]
 fn several_side_by_side() {
-    let targets: Vec<Target> = pythons().iter().map(|python| Target::start(python, "live.py", ["threads"])).collect();
+    // Two of them busy: forty busy threads would leave the twins, which have the lowest priority, no processor.
+    let modes = ["threads", "busy"].into_iter().chain(std::iter::repeat("select"));
+    let targets: Vec<Target> =
+        pythons().iter().zip(modes).map(|(python, mode)| Target::start(python, "live.py", [mode])).collect();
     let pids: Vec<i32> = targets.iter().map(|target| target.pid).collect();
     let done = Run::analyze(&pids).args(["--format", "json", "--probe", "heap"]).output().exits(0);
     let json = done.json();
