@@ -234,9 +234,9 @@ fn restless(python: &Python, mode: &str) {
         target.ask("go");
         let (_, report) = read(&target, &["--freeze", freeze]);
         assert_kept(&report, &target);
+        // What is mapped changes by itself in such a process: others tell whether something of ours is left.
         assert_rests(&mut target);
     }
-    target.assert_nothing_mapped();
 }
 
 /// At rest it has nothing that it did not make, and has lost nothing.
@@ -315,11 +315,11 @@ fn many_readings() {
         });
         if program == "live.py" {
             assert_eq!(process::unharmed(target.pid), Ok(()));
+            target.assert_nothing_mapped();
         } else {
             assert_rests(&mut target);
         }
         target.assert_unharmed();
-        target.assert_nothing_mapped();
         let grown = process::resident(target.pid).saturating_sub(resident);
         assert!(grown <= GROWTH, "{mode}: it grew by {grown} bytes");
         say(&format!("{times} readings of {program} {mode}"));
