@@ -1,3 +1,5 @@
+//! The house as a library: [`run`] is all that the programs call; how it is built is told here.
+//!
 #![doc = include_str!("ARCHITECTURE.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

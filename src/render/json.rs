@@ -9,7 +9,7 @@ pub(crate) fn json(report: &Report) -> String {
     visible(&plain) + "\n"
 }
 
-/// JSON leaves C1 controls and bidirectional overrides as they are; here they are written `\uXXXX`, which is the same data
+/// JSON leaves C1 controls and bidirectional overrides as they are; here they are escaped by their numbers, the same data
 /// (RFC 8259 section 7) and harmless when someone looks at it in a terminal.
 pub(super) fn visible(json: &str) -> String {
     let mut out = String::with_capacity(json.len() + 1);

@@ -135,7 +135,7 @@ impl Walk<'_, '_> {
             if seen > MOST_NODES || !view.has(children, count * size) {
                 return None;
             }
-            // `XXXROUNDUP`: how many were allocated.
+            // As Parser/node.c rounds up: how many were allocated.
             let allocated = match count {
                 0 | 1 => count,
                 2..=128 => count.next_multiple_of(4),
