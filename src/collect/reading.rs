@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::freeze::{self, How, Keeper, Landing, Purpose, Stood, TwinOrReason, VisitState};
 use crate::notice::Notice;
 use crate::target::maps::{self, Mapping};
-use crate::target::memory::Memory;
+use crate::target::memory::{Memory, ProcessMemory};
 use crate::units::milliseconds;
 
 /// More threads than this are not worth their start.
@@ -113,7 +113,9 @@ fn gone(pid: i32, error: &std::io::Error) -> Error {
 }
 
 fn read_process(job: &Job, pid: i32, again: bool) -> std::result::Result<Received, Unreadable> {
-    let memory = freeze::read_memory(pid).map_err(|e| gone(pid, &e))?;
+    // Not by `process_vm_readv`, which pins what it reads: the kernel gives a twin its own copy of each page before that
+    // (mm/gup.c, `gup_must_unshare`, Linux 5.19 and later), which takes longer than reading and doubles the memory.
+    let memory = ProcessMemory::open(pid).map_err(|e| gone(pid, &e))?;
     let mappings = maps::read(pid).map_err(|e| gone(pid, &e))?;
     read(job, &memory, &mappings, again)
 }

@@ -31,6 +31,8 @@ const BYTES_PER_SECOND: f64 = 2.5e9;
 const SWAPPED_BYTES_PER_SECOND: f64 = 100e6;
 /// Stopping threads and letting them go.
 const PAUSE_FLOOR: Duration = Duration::from_millis(3);
+/// What untouched memory shows.
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 /// How often a process is tried that is being stopped, continued or examined by others, and how long it is left alone between.
 const ATTEMPTS: u32 = 10;
 const RESPITE: Duration = Duration::from_millis(10);
@@ -261,27 +263,34 @@ impl Copy {
 
     /// Reads the beginning of what is at `address` from the one place it is in: how much that was.
     fn read_piece(&self, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let wanted = buffer.len() as u64;
-        let up_to = |end: u64| (end - address).min(wanted) as usize;
-        if let Some(run) = find(&self.runs, address) {
-            let length = up_to(run.end);
-            let found = self.slice(address, length).ok_or(io::ErrorKind::AddrNotAvailable)?;
-            buffer.get_mut(..length).ok_or(io::ErrorKind::InvalidInput)?.copy_from_slice(found);
+        if let Some((start, bytes)) = self.at_hand(address) {
+            let found = bytes.get((address - start) as usize..).unwrap_or_default();
+            let length = found.len().min(buffer.len());
+            let (Some(room), Some(found)) = (buffer.get_mut(..length), found.get(..length)) else { return Ok(0) };
+            room.copy_from_slice(found);
             return Ok(length);
         }
-        let next_run =
-            self.runs.get(self.runs.partition_point(|run| run.start <= address)).map_or(u64::MAX, |r| r.start);
-        let next = self.untouched.partition_point(|(start, _)| *start <= address);
-        let here = next.checked_sub(1).and_then(|last| self.untouched.get(last)).filter(|(_, end)| address < *end);
-        if let Some((_, end)) = here {
-            let length = up_to(next_run.min(*end));
-            buffer.get_mut(..length).ok_or(io::ErrorKind::InvalidInput)?.fill(0);
-            return Ok(length);
-        }
-        let next_untouched = self.untouched.get(next).map_or(u64::MAX, |(start, _)| *start);
-        let length = up_to(next_run.min(next_untouched));
+        let next_untouched = self.untouched.partition_point(|(start, _)| *start <= address);
+        let next_untouched = self.untouched.get(next_untouched).map_or(u64::MAX, |(start, _)| *start);
+        let length = (self.next_run(address).min(next_untouched) - address).min(buffer.len() as u64) as usize;
         self.process.read(address, buffer.get_mut(..length).ok_or(io::ErrorKind::InvalidInput)?)?;
         Ok(length)
+    }
+
+    /// Where the next run begins.
+    fn next_run(&self, address: u64) -> u64 {
+        self.runs.get(self.runs.partition_point(|run| run.start <= address)).map_or(u64::MAX, |run| run.start)
+    }
+
+    /// What is known to be zeros around `address`: from where on, and how long.
+    fn zeros(&self, address: u64) -> Option<(u64, usize)> {
+        let next = self.untouched.partition_point(|(start, _)| *start <= address);
+        let (start, end) = self.untouched.get(next.checked_sub(1)?).filter(|(_, end)| address < *end)?;
+        let start = (*start).max(address - address % ZEROS.len() as u64);
+        let before = self.runs.partition_point(|run| run.start <= address).checked_sub(1);
+        let start = before.and_then(|last| self.runs.get(last)).map_or(start, |run| run.end.max(start));
+        let end = self.next_run(address).min(*end);
+        Some((start, (end - start).min(ZEROS.len() as u64) as usize))
     }
 }
 
@@ -305,13 +314,13 @@ impl Memory for Copy {
         Ok(())
     }
 
-    fn slice(&self, address: u64, length: usize) -> Option<&[u8]> {
-        let run = find(&self.runs, address)?;
-        if run.end - address < length as u64 {
-            return None;
+    fn at_hand(&self, address: u64) -> Option<(u64, &[u8])> {
+        if let Some(run) = find(&self.runs, address) {
+            let length = (run.end - run.start) as usize;
+            return Some((run.start, self.content.get(run.offset..run.offset.checked_add(length)?)?));
         }
-        let start = run.offset + (address - run.start) as usize;
-        self.content.get(start..start.checked_add(length)?)
+        let (start, length) = self.zeros(address)?;
+        Some((start, ZEROS.get(..length)?))
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) const MAX_PIECES: usize = 1024;
 
 /// The memory of a live process, in few calls.
 #[derive(Debug)]
-pub(crate) struct FastMemory {
+pub(super) struct FastMemory {
     pid: i32,
     file: File,
     /// `process_vm_readv` is not known to be forbidden.
@@ -23,7 +23,7 @@ pub(crate) struct FastMemory {
 }
 
 /// The memory of `pid`, as it is whenever it is read.
-pub(crate) fn read_memory(pid: i32) -> io::Result<FastMemory> {
+pub(super) fn read_memory(pid: i32) -> io::Result<FastMemory> {
     let file = File::open(format!("/proc/{pid}/mem"))?;
     Ok(FastMemory { pid, file, direct: AtomicBool::new(true) })
 }

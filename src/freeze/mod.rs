@@ -41,7 +41,6 @@ use aarch64::{self as cpu, Injector, landing as landing_code};
 use {inject::Injector, landing_x86_64 as landing_code, x86_64 as cpu};
 
 pub(crate) use copy::{How, Stood, copy};
-pub(crate) use fast_memory::read_memory;
 pub(crate) use gil::{Candidate, GilSite, ThreadView, Way};
 pub(crate) use isolate::Purpose;
 pub(crate) use keeper::{TwinAnswer, run as keep};

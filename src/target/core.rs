@@ -283,10 +283,13 @@ impl Memory for Core {
         Ok(())
     }
 
-    fn slice(&self, address: u64, length: usize) -> Option<&[u8]> {
-        let range = find(&self.memory, address).filter(|range| range.end - address >= length as u64)?;
-        match range.at.advance(address - range.start) {
-            Place::Core(offset) => bytes_at((*self.bytes).as_ref(), offset, length),
+    fn at_hand(&self, address: u64) -> Option<(u64, &[u8])> {
+        let range = find(&self.memory, address)?;
+        match range.at {
+            Place::Core(offset) => {
+                let length = usize::try_from(range.length()).ok()?;
+                Some((range.start, bytes_at((*self.bytes).as_ref(), offset, length)?))
+            }
             Place::File(..) => None,
         }
     }

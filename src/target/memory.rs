@@ -11,9 +11,15 @@ pub(crate) trait Memory: Sync {
     /// Fills `buffer` from `address` on, or fails: never a part of it.
     fn read(&self, address: u64, buffer: &mut [u8]) -> io::Result<()>;
 
-    /// `length` bytes from `address` on that are at hand without copying them, if they are.
-    fn slice(&self, _address: u64, _length: usize) -> Option<&[u8]> {
+    /// What is around `address` and can be had without copying it: where that begins, and its bytes.
+    fn at_hand(&self, _address: u64) -> Option<(u64, &[u8])> {
         None
+    }
+
+    /// `length` bytes from `address` on that are at hand, if they are.
+    fn slice(&self, address: u64, length: usize) -> Option<&[u8]> {
+        let (start, bytes) = self.at_hand(address)?;
+        bytes.get(usize::try_from(address.checked_sub(start)?).ok()?..)?.get(..length)
     }
 
     /// The little-endian word at `address`.

@@ -6,50 +6,113 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::ops::Deref;
 use std::sync::OnceLock;
+
+use memmap2::{Advice, MmapMut};
 
 use crate::target::maps::Mapping;
 use crate::target::memory::Memory;
 
-/// What is read at once, in bytes.
-const PIECE: u64 = 1 << 20;
+/// What is read at once, in bytes: of memory without a file what one huge page holds, of files, whose names and tables lie
+/// scattered, less.
+const LARGE: u64 = 2 << 20;
+const SMALL: u64 = 64 << 10;
 const PAGE: u64 = 4096;
 /// User space ends here with five levels of page tables.
 const END_OF_ADDRESSES: u64 = 1 << 56;
 /// A word: pointers are aligned to it, and so are all objects.
 pub(super) const WORD: u64 = 8;
+/// The places that a view remembers: memory of so many [`LARGE`] pieces is found at once.
+const REMEMBERED: usize = 64;
 
 /// The memory of a process, by regions in ascending order that do not overlap.
 pub(super) struct Image<'a> {
     memory: &'a (dyn Memory + Sync),
-    regions: Vec<Region<'a>>,
+    regions: Vec<Region>,
 }
 
-struct Region<'a> {
+struct Region {
     start: u64,
     end: u64,
     /// The number of its first word.
     first: u64,
-    pieces: Box<[OnceLock<Cow<'a, [u8]>>]>,
+    /// The bytes of a piece: [`LARGE`] or [`SMALL`]. Pieces begin at multiples of it, but for the first.
+    piece: u64,
+    pieces: Box<[OnceLock<Piece>]>,
+}
+
+/// Bytes that were read.
+enum Piece {
+    Small(Box<[u8]>),
+    /// In huge pages where the kernel has them: with a page fault for every 4 KiB, making room takes longer than reading.
+    Large(MmapMut),
+}
+
+impl Piece {
+    fn new(length: usize) -> Piece {
+        if length as u64 == LARGE
+            && let Ok(room) = MmapMut::map_anon(length)
+        {
+            // Not every kernel has them.
+            let _ = room.advise(Advice::HugePage);
+            return Piece::Large(room);
+        }
+        Piece::Small(vec![0; length].into())
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        match self {
+            Piece::Small(bytes) => bytes,
+            Piece::Large(room) => room,
+        }
+    }
+}
+
+impl Deref for Piece {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Piece::Small(bytes) => bytes,
+            Piece::Large(room) => room,
+        }
+    }
+}
+
+impl Region {
+    fn new(start: u64, end: u64, first: u64, is_file: bool) -> Region {
+        let piece = if is_file { SMALL } else { LARGE };
+        let pieces = (start / piece..end.div_ceil(piece)).map(|_| OnceLock::new()).collect();
+        Region { start, end, first, piece, pieces }
+    }
+
+    fn has(&self, address: u64) -> bool {
+        self.start <= address && address < self.end
+    }
+
+    /// What is added to an address here makes eight times its number.
+    fn base(&self) -> u64 {
+        (self.first * WORD).wrapping_sub(self.start)
+    }
 }
 
 impl<'a> Image<'a> {
     /// Of the parts of `memory` that `mappings` name and a process can have objects in.
     pub(super) fn new(memory: &'a (dyn Memory + Sync), mappings: &[Mapping]) -> Image<'a> {
-        let mut ranges: Vec<(u64, u64)> = Vec::new();
+        let mut ranges: Vec<(u64, u64, bool)> = Vec::new();
         let usable = mappings.iter().filter(|m| m.permissions.read && !is_of_the_kernel(m));
         for mapping in usable.filter(|m| m.start % PAGE == 0 && m.end % PAGE == 0 && m.end < END_OF_ADDRESSES) {
             match ranges.last_mut() {
                 Some(last) if mapping.start < last.1 => {}
                 // Static data may begin in one mapping and end in the next.
                 Some(last) if mapping.start == last.1 => last.1 = mapping.end,
-                _ => ranges.push((mapping.start, mapping.end)),
+                _ => ranges.push((mapping.start, mapping.end, mapping.inode != 0)),
             }
         }
         let mut first = 0;
-        let regions = ranges.into_iter().map(|(start, end)| {
-            let pieces = (0..(end - start).div_ceil(PIECE)).map(|_| OnceLock::new()).collect();
-            let region = Region { start, end, first, pieces };
+        let regions = ranges.into_iter().map(|(start, end, is_file)| {
+            let region = Region::new(start, end, first, is_file);
             first += (end - start) / WORD;
             region
         });
@@ -62,7 +125,7 @@ impl<'a> Image<'a> {
     }
 
     /// The address of a word by its number, for numbers that ascend: looks where it looked last.
-    pub(super) fn addresses(&self) -> impl FnMut(u64) -> u64 {
+    pub(super) fn addresses<'s>(&'s self) -> impl FnMut(u64) -> u64 + use<'s, 'a> {
         let mut at = 0;
         move |number| {
             while self.regions.get(at + 1).is_some_and(|region| region.first <= number) {
@@ -72,24 +135,43 @@ impl<'a> Image<'a> {
         }
     }
 
-    fn piece<'s>(&'s self, region: &'s Region<'a>, piece: usize) -> &'s [u8] {
-        region.pieces[piece].get_or_init(|| {
-            let start = region.start + piece as u64 * PIECE;
-            let length = PIECE.min(region.end - start) as usize;
-            if let Some(bytes) = self.memory.slice(start, length) {
-                return Cow::Borrowed(bytes);
+    fn region(&self, address: u64) -> Option<&Region> {
+        let at = self.regions.partition_point(|region| region.start <= address).checked_sub(1)?;
+        self.regions.get(at).filter(|region| region.has(address))
+    }
+
+    /// The bytes around `address`: those that memory has at hand, else the piece it is in.
+    fn around<'s>(&'s self, address: u64) -> Option<Near<'s>> {
+        let region = self.region(address)?;
+        let (start, bytes) = match self.memory.at_hand(address) {
+            Some((start, bytes)) => {
+                let before = region.start.saturating_sub(start);
+                let end = (region.end - start).min(bytes.len() as u64);
+                (start + before, &bytes[before as usize..end as usize])
             }
-            let mut bytes = vec![0; length];
-            if self.memory.read(start, &mut bytes).is_err() {
-                // Page by page: one that cannot be read stays empty, which is no object and refers to none.
-                for (page, at) in bytes.chunks_mut(PAGE as usize).zip((start..).step_by(PAGE as usize)) {
-                    if self.memory.read(at, page).is_err() {
-                        page.fill(0);
-                    }
+            None => {
+                let (first, piece) = (region.start / region.piece, address / region.piece);
+                let start = region.start.max(piece * region.piece);
+                let end = region.end.min((piece + 1) * region.piece);
+                let place = region.pieces.get((piece - first) as usize)?;
+                (start, &**place.get_or_init(|| self.read(start, (end - start) as usize)))
+            }
+        };
+        Some(Near { start, bytes, base: region.base() })
+    }
+
+    fn read(&self, start: u64, length: usize) -> Piece {
+        let mut piece = Piece::new(length);
+        let bytes = piece.bytes_mut();
+        if self.memory.read(start, bytes).is_err() {
+            // Page by page: one that cannot be read stays empty, which is no object and refers to none.
+            for (page, at) in bytes.chunks_mut(PAGE as usize).zip((start..).step_by(PAGE as usize)) {
+                if self.memory.read(at, page).is_err() {
+                    page.fill(0);
                 }
             }
-            Cow::Owned(bytes)
-        })
+        }
+        piece
     }
 }
 
@@ -99,33 +181,56 @@ fn is_of_the_kernel(mapping: &Mapping) -> bool {
     ["[vvar", "[vsyscall", "[vdso"].iter().any(|kind| name.starts_with(kind)) || name.starts_with("/dev/")
 }
 
+/// Bytes from `start` on, all of one region.
+#[derive(Clone, Copy)]
+struct Near<'i> {
+    start: u64,
+    bytes: &'i [u8],
+    /// What is added to an address makes eight times its number.
+    base: u64,
+}
+
+impl<'i> Near<'i> {
+    /// The bytes from `address` on, if it is here.
+    fn rest(&self, address: u64) -> Option<&'i [u8]> {
+        // An address before the start is so far behind it that nothing is there.
+        self.bytes.get(address.wrapping_sub(self.start) as usize..).filter(|rest| !rest.is_empty())
+    }
+}
+
 /// A reader of an [`Image`] for one thread: remembers where it read last.
 pub(super) struct View<'i, 'a> {
     image: &'i Image<'a>,
-    last: Cell<usize>,
+    near: [Cell<Near<'i>>; REMEMBERED],
 }
 
 impl<'i, 'a> View<'i, 'a> {
     pub(super) fn new(image: &'i Image<'a>) -> View<'i, 'a> {
-        View { image, last: Cell::new(0) }
+        View { image, near: std::array::from_fn(|_| Cell::new(Near { start: 0, bytes: &[], base: 0 })) }
     }
 
-    fn region(&self, address: u64) -> Option<&'i Region<'a>> {
-        let regions = &self.image.regions;
-        if let Some(region) = regions.get(self.last.get()).filter(|r| r.start <= address && address < r.end) {
-            return Some(region);
-        }
-        let at = regions.partition_point(|region| region.start <= address).checked_sub(1)?;
-        let region = regions.get(at).filter(|region| address < region.end)?;
-        self.last.set(at);
-        Some(region)
+    /// For another thread.
+    pub(super) fn another(&self) -> View<'i, 'a> {
+        View::new(self.image)
     }
 
-    /// The bytes from `address` on, to the end of the piece they are in.
+    /// See [`Image::addresses`].
+    pub(super) fn addresses(&self) -> impl FnMut(u64) -> u64 + use<'i, 'a> {
+        self.image.addresses()
+    }
+
+    fn near(&self, address: u64) -> &Cell<Near<'i>> {
+        &self.near[(address / LARGE) as usize % REMEMBERED]
+    }
+
+    /// The bytes from `address` on, as far as they are at hand in one piece.
     fn rest(&self, address: u64) -> Option<&'i [u8]> {
-        let region = self.region(address)?;
-        let offset = address - region.start;
-        self.image.piece(region, (offset / PIECE) as usize).get((offset % PIECE) as usize..)
+        let near = self.near(address);
+        if let Some(rest) = near.get().rest(address) {
+            return Some(rest);
+        }
+        near.set(self.image.around(address)?);
+        near.get().rest(address)
     }
 
     /// The number of the word at an address; `None` for one that no object can have.
@@ -133,8 +238,12 @@ impl<'i, 'a> View<'i, 'a> {
         if !address.is_multiple_of(WORD) {
             return None;
         }
-        let region = self.region(address)?;
-        Some(region.first + (address - region.start) / WORD)
+        let near = self.near(address).get();
+        let base = match near.rest(address) {
+            Some(_) => near.base,
+            None => self.image.region(address)?.base(),
+        };
+        Some(address.wrapping_add(base) / WORD)
     }
 
     /// The word at `address`.
@@ -168,8 +277,7 @@ impl<'i, 'a> View<'i, 'a> {
         if let Some(bytes) = rest.get(..length) {
             return Some(Cow::Borrowed(bytes));
         }
-        let region = self.region(address)?;
-        if address.checked_add(length as u64).is_none_or(|end| end > region.end) {
+        if !self.has(address, length as u64) {
             return None;
         }
         let mut bytes = Vec::with_capacity(length);
@@ -195,7 +303,10 @@ impl<'i, 'a> View<'i, 'a> {
 
     /// Whether `length` bytes from `address` on are in one region, so that a length read from the target can be true.
     pub(super) fn has(&self, address: u64, length: u64) -> bool {
-        self.region(address).is_some_and(|region| length <= region.end - address)
+        match self.near(address).get().rest(address) {
+            Some(rest) if length <= rest.len() as u64 => true,
+            _ => self.image.region(address).is_some_and(|region| length <= region.end - address),
+        }
     }
 }
 

@@ -2,12 +2,13 @@
 //! are known beforehand, so the columns of the heap are written as they will be.
 
 use std::ops::Range;
+use std::panic::resume_unwind;
 
 use rustc_hash::FxHashMap;
 
-use super::image::{Image, View};
 use super::mark::Marked;
 use super::names::Names;
+use super::places::Places;
 use super::types::{Kind, Types};
 use super::walk::{Step, Walk};
 use crate::heap::{Columns, Flags, TypeId};
@@ -21,37 +22,62 @@ pub(super) struct Counted {
     pub(super) names_left_out: bool,
 }
 
-/// A part of the columns, made by one thread.
-struct Part {
-    columns: Columns,
-    counted: Counted,
+/// Rows of the columns, for one thread to fill.
+struct Rows<'c> {
+    addresses: &'c mut [u64],
+    types: &'c mut [TypeId],
+    sizes: &'c mut [u64],
+    flags: &'c mut [Flags],
+    /// Where the edges of each row start among those of the part.
+    starts: &'c mut [u64],
+}
+
+/// The edges of a part's rows.
+#[derive(Default)]
+struct Edges {
+    referents: Vec<u32>,
+    /// Rows of `names`.
+    edge_names: Vec<u32>,
+    names: Vec<Box<str>>,
 }
 
 /// The columns of the heap, made by `threads` threads.
-pub(super) fn list(image: &Image, walk: &Walk, types: &Types, marked: &Marked, threads: usize) -> (Columns, Counted) {
+pub(super) fn list(walk: &Walk, types: &Types, marked: &Marked, frozen: &Places, threads: usize) -> (Columns, Counted) {
+    let rows = marked.count as usize;
     let (type_names, type_ids) = merged_names(types);
+    let mut columns = Columns {
+        addresses: vec![0; rows],
+        types: vec![TypeId(0); rows],
+        sizes: vec![0; rows],
+        flags: vec![Flags::default(); rows],
+        starts: vec![0; rows + 1],
+        type_names,
+        ..Columns::default()
+    };
+    let lister = Lister { types, type_ids: &type_ids, objects: &marked.objects, frozen };
     let shares = marked.objects.shares(threads, marked.count);
-    let mut parts: Vec<Part> = std::thread::scope(|scope| {
+    let parts: Vec<(Edges, Counted)> = std::thread::scope(|scope| {
+        let mut rest = Rows::of(&mut columns);
         let running: Vec<_> = shares
-            .into_iter()
-            .map(|share| {
-                let type_ids = &type_ids;
-                let (fields, structs, static_dicts) = (walk.fields, walk.structs, walk.static_dicts);
-                scope.spawn(move || {
-                    let walk = Walk { view: View::new(image), fields, structs, static_dicts };
-                    part(image, &walk, types, type_ids, marked, share)
-                })
+            .iter()
+            .map(|(blocks, size)| {
+                let (rows, walk, lister, blocks) = (rest.take(*size), walk.another(), &lister, blocks.clone());
+                scope.spawn(move || lister.part(&walk, blocks, rows))
             })
             .collect();
-        running.into_iter().filter_map(|thread| thread.join().ok()).collect()
+        running.into_iter().map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
     });
-    let mut all = parts.remove(0);
-    for part in parts {
-        all.append(part);
+    let mut counted = Counted::default();
+    let mut row = 0;
+    for ((_, size), (edges, of_part)) in shares.iter().zip(parts) {
+        let before = columns.referents.len() as u64;
+        columns.starts[row..row + size].iter_mut().for_each(|start| *start += before);
+        row += size;
+        append(&mut columns, edges);
+        counted.add(of_part);
     }
-    all.columns.starts.push(all.columns.referents.len() as u64);
-    all.columns.type_names = type_names;
-    (all.columns, all.counted)
+    columns.starts[rows] = columns.referents.len() as u64;
+    (columns, counted)
 }
 
 /// The names of types, equal ones once, and for each type the row of its name.
@@ -69,85 +95,112 @@ fn merged_names(types: &Types) -> (Vec<Box<str>>, Vec<TypeId>) {
     (names, ids)
 }
 
-fn part(image: &Image, walk: &Walk, types: &Types, type_ids: &[TypeId], marked: &Marked, share: Range<usize>) -> Part {
-    let mut names = Names::new();
-    let mut counted = Counted::default();
-    let mut columns = Columns::default();
-    let places = &marked.objects;
-    let mut address_of = image.addresses();
-    for number in places.iter(share) {
-        let object = address_of(number);
-        let kind_at = walk.view.pointer(object + walk.fields.object_type);
-        columns.starts.push(columns.referents.len() as u64);
-        columns.addresses.push(object);
-        // Rows are counted already: none may be left out.
-        let Some(row) = types.row_of(kind_at) else {
-            columns.types.push(TypeId(0));
-            columns.sizes.push(0);
-            columns.flags.push(Flags::default());
-            continue;
-        };
-        let kind = types.at(row);
-        let (referents, edge_names) = (&mut columns.referents, &mut columns.edge_names);
-        let guessed = counted.conservative_edges;
-        walk.visit(object, kind, &mut |target: u64, step: Step<'_>| {
-            let Some(number) = walk.view.number(target).filter(|&number| places.has(number)) else { return };
-            referents.push(places.rank(number));
-            edge_names.push(names.number(step, walk, types));
-            counted.conservative_edges += u64::from(matches!(step, Step::Guess));
-        });
-        let mut flags = Flags::default();
-        if walk.is_collected(object, kind) && walk.is_tracked(object) {
-            flags = flags.with(Flags::TRACKED);
-            counted.tracked += 1;
-        }
-        if marked.frozen.has(number) {
-            flags = flags.with(Flags::FROZEN);
-            counted.frozen += 1;
-        }
-        if counted.conservative_edges > guessed && kind.kind != Kind::Module {
-            flags = flags.with(Flags::CONSERVATIVE);
-        }
-        columns.types.push(type_ids.get(row as usize).copied().unwrap_or(TypeId(0)));
-        columns.sizes.push(walk.size(object, kind));
-        columns.flags.push(flags);
-    }
-    counted.names_left_out = names.full;
-    columns.names = names.list;
-    Part { columns, counted }
+/// What all threads look things up in.
+struct Lister<'l> {
+    types: &'l Types,
+    /// By the row of a type, that of its name.
+    type_ids: &'l [TypeId],
+    objects: &'l Places,
+    frozen: &'l Places,
 }
 
-impl Part {
-    /// Puts what follows in memory behind this; names that both have become one.
-    fn append(&mut self, other: Part) {
-        let Part { columns, counted } = other;
-        let mine = &mut self.columns;
-        let edges = mine.referents.len() as u64;
-        let mut known: FxHashMap<Box<str>, u32> = FxHashMap::default();
-        for (number, name) in mine.names.iter().enumerate() {
-            known.insert(name.clone(), number as u32);
+impl Lister<'_> {
+    /// Fills `rows` with the objects in a range of blocks.
+    fn part(&self, walk: &Walk, blocks: Range<u64>, rows: Rows) -> (Edges, Counted) {
+        let mut names = Names::new();
+        let mut counted = Counted::default();
+        let mut edges = Edges::default();
+        let mut address_of = walk.view.addresses();
+        for (at, number) in self.objects.iter(blocks).enumerate() {
+            let object = address_of(number);
+            rows.addresses[at] = object;
+            rows.starts[at] = edges.referents.len() as u64;
+            let kind_at = walk.view.pointer(object + walk.fields.object_type);
+            // Rows are counted already: none may be left out.
+            let Some(row) = self.types.row_of(kind_at) else { continue };
+            let kind = self.types.at(row);
+            let guessed = counted.conservative_edges;
+            walk.visit(object, kind, &mut |target: u64, step: Step<'_>| {
+                let Some(row) = walk.view.number(target).and_then(|number| self.objects.rank(number)) else { return };
+                edges.referents.push(row);
+                edges.edge_names.push(names.number(step, walk, self.types));
+                counted.conservative_edges += u64::from(matches!(step, Step::Guess));
+            });
+            let mut flags = Flags::default();
+            if walk.is_collected(object, kind) && walk.is_tracked(object) {
+                flags = flags.with(Flags::TRACKED);
+                counted.tracked += 1;
+            }
+            if self.frozen.has(number) {
+                flags = flags.with(Flags::FROZEN);
+                counted.frozen += 1;
+            }
+            if counted.conservative_edges > guessed && kind.kind != Kind::Module {
+                flags = flags.with(Flags::CONSERVATIVE);
+            }
+            rows.types[at] = self.type_ids.get(row as usize).copied().unwrap_or(TypeId(0));
+            rows.sizes[at] = walk.size(object, kind);
+            rows.flags[at] = flags;
         }
-        let renumbered: Vec<u32> = columns
-            .names
-            .into_iter()
-            .map(|name| {
-                known.get(&name).copied().unwrap_or_else(|| {
-                    mine.names.push(name);
-                    (mine.names.len() - 1) as u32
-                })
-            })
-            .collect();
-        mine.addresses.extend(columns.addresses);
-        mine.types.extend(columns.types);
-        mine.sizes.extend(columns.sizes);
-        mine.flags.extend(columns.flags);
-        mine.starts.extend(columns.starts.iter().map(|start| start + edges));
-        mine.referents.extend(columns.referents);
-        mine.edge_names
-            .extend(columns.edge_names.iter().map(|&name| renumbered.get(name as usize).copied().unwrap_or(0)));
-        self.counted.tracked += counted.tracked;
-        self.counted.frozen += counted.frozen;
-        self.counted.conservative_edges += counted.conservative_edges;
-        self.counted.names_left_out |= counted.names_left_out;
+        counted.names_left_out = names.full;
+        edges.names = names.list;
+        (edges, counted)
     }
+}
+
+impl<'c> Rows<'c> {
+    fn of(columns: &'c mut Columns) -> Rows<'c> {
+        Rows {
+            addresses: &mut columns.addresses,
+            types: &mut columns.types,
+            sizes: &mut columns.sizes,
+            flags: &mut columns.flags,
+            starts: &mut columns.starts,
+        }
+    }
+
+    /// The first `count` rows, which are no longer among these.
+    fn take(&mut self, count: usize) -> Rows<'c> {
+        fn front<'c, T>(rest: &mut &'c mut [T], count: usize) -> &'c mut [T] {
+            rest.split_off_mut(..count).unwrap_or_default()
+        }
+        Rows {
+            addresses: front(&mut self.addresses, count),
+            types: front(&mut self.types, count),
+            sizes: front(&mut self.sizes, count),
+            flags: front(&mut self.flags, count),
+            starts: front(&mut self.starts, count),
+        }
+    }
+}
+
+impl Counted {
+    fn add(&mut self, other: Counted) {
+        self.tracked += other.tracked;
+        self.frozen += other.frozen;
+        self.conservative_edges += other.conservative_edges;
+        self.names_left_out |= other.names_left_out;
+    }
+}
+
+/// Puts the edges of what follows in memory behind those that are there; names that both have become one.
+fn append(columns: &mut Columns, edges: Edges) {
+    if columns.names.is_empty() {
+        (columns.referents, columns.edge_names, columns.names) = (edges.referents, edges.edge_names, edges.names);
+        return;
+    }
+    let mut known: FxHashMap<Box<str>, u32> = (0..).zip(&columns.names).map(|(at, name)| (name.clone(), at)).collect();
+    let renumbered: Vec<u32> = edges
+        .names
+        .into_iter()
+        .map(|name| {
+            *known.entry(name).or_insert_with_key(|name| {
+                columns.names.push(name.clone());
+                (columns.names.len() - 1) as u32
+            })
+        })
+        .collect();
+    columns.referents.extend(edges.referents);
+    let renumbered = |name: &u32| renumbered.get(*name as usize).copied().unwrap_or(0);
+    columns.edge_names.extend(edges.edge_names.iter().map(renumbered));
 }

@@ -12,9 +12,11 @@ mod image;
 mod library;
 mod lines;
 mod list;
+mod lists;
 mod mark;
 mod names;
 mod numpy;
+mod places;
 mod roots;
 mod set;
 mod size;
@@ -27,7 +29,8 @@ mod walk;
 
 use self::fields::Fields;
 use self::image::{Image, View};
-use self::mark::Marker;
+use self::lists::Listed;
+use self::places::Places;
 use self::roots::Site;
 use self::types::{Structs, Types};
 use self::walk::Walk;
@@ -81,25 +84,32 @@ pub(super) fn read(source: &Source, threads: usize, again: bool) -> std::result:
         notices
             .push(Notice::new("finalizing", "the interpreter is shutting down: part of what it had is gone already"));
     }
-    let mut marker = Marker::new(&walk, &image, learned(&walk, &site)?);
+    let (objects, frozen) = (Places::new(image.words()), Places::new(image.words()));
+    let mut listed = Listed::default();
+    for (head, is_permanent) in walk.lists(&site) {
+        let before = listed.objects.len();
+        walk.follow_list(head, &objects, &mut listed);
+        if is_permanent {
+            for number in listed.objects[before..].iter().filter_map(|&object| walk.view.number(object)) {
+                frozen.insert(number);
+            }
+        }
+    }
+    if again && listed.broken > 0 {
+        return Err(Unreadable::Collecting);
+    }
     let mut roots = Vec::new();
     for interpreter in walk.interpreters(&site) {
         walk.roots_of(interpreter, &mut roots);
     }
-    for (head, permanent) in walk.lists(&site) {
-        marker.list(head, permanent);
-    }
-    for (object, _) in &roots {
-        marker.object(*object);
-    }
-    if again && marker.broken_lists > 0 {
-        return Err(Unreadable::Collecting);
-    }
-    let (marked, types) = marker.finish();
+    let held: Vec<u64> = roots.iter().map(|(object, _)| *object).collect();
+    let (marked, types) = mark::mark(&walk, objects, &listed.objects, &held, learned(&walk, &site)?, threads);
+    let broken_lists = listed.broken;
+    drop(listed);
     if marked.count == 0 {
         return Err(Error::new(Kind::Busy, "not one object was found in its memory").into());
     }
-    let (mut columns, counted) = list::list(&image, &walk, &types, &marked, threads);
+    let (mut columns, counted) = list::list(&walk, &types, &marked, &frozen, threads);
     for (object, root) in roots {
         let Some(root) = root else { continue };
         if let Root::Module { .. } = root
@@ -107,17 +117,17 @@ pub(super) fn read(source: &Source, threads: usize, again: bool) -> std::result:
         {
             continue;
         }
-        if let Some(number) = walk.view.number(object).filter(|&number| marked.objects.has(number)) {
-            columns.roots.push((ObjectId(marked.objects.rank(number)), root));
+        if let Some(row) = walk.view.number(object).and_then(|number| marked.objects.rank(number)) {
+            columns.roots.push((ObjectId(row), root));
         }
     }
     let threads = walk.thread_facts(&site, &types);
     let edges = columns.referents.len() as u64;
     let heap = columns.into_heap().map_err(|what| Error::new(Kind::Defect, format!("the reader's heap: {what}")))?;
-    if marked.broken_lists > 0 {
+    if broken_lists > 0 {
         let text = format!(
             "{} of the collector's lists were being changed: objects that only they lead to are missing",
-            marked.broken_lists
+            broken_lists
         );
         notices.push(Notice::new("lists-broken", text));
     }
@@ -131,8 +141,8 @@ pub(super) fn read(source: &Source, threads: usize, again: bool) -> std::result:
             frozen: counted.frozen,
             edges,
             conservative_edges: counted.conservative_edges,
-            anomalies: marked.dangling + marked.broken_lists,
-            truncated: marked.broken_lists > 0,
+            anomalies: marked.dangling + broken_lists,
+            truncated: broken_lists > 0,
         },
         heap,
         probes: Default::default(),

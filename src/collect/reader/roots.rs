@@ -1,11 +1,8 @@
 //! Where the walk begins: the interpreters, the collector's lists, the modules, the frames of the threads.
-//!
-//! A list is believed only if it closes and leads back as it leads forth: in the middle of a collection it does not.
 
 use rustc_hash::FxHashMap;
 
 use super::frames::FrameAt;
-use super::image::WORD;
 use super::walk::Walk;
 use crate::layout::Layout;
 
@@ -14,8 +11,6 @@ const MOST_THREADS: usize = 1 << 17;
 const MOST_STATIC_TYPES: u64 = 1000;
 /// Three generations; from 3.7 on the permanent one too.
 const GENERATIONS: u64 = 3;
-/// The lowest bits of the links say other things from 3.8 on (Include/internal/pycore_gc.h).
-const LINK: u64 = !3;
 
 /// Where the state of the runtime is.
 #[derive(Clone, Copy, Debug)]
@@ -28,10 +23,6 @@ pub(super) struct Site {
     collecting: Option<u64>,
     finalizing: Option<u64>,
 }
-
-/// What is wrong with a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Broken;
 
 impl Site {
     pub(super) fn new(runtime: u64, layout: &Layout) -> Site {
@@ -134,29 +125,6 @@ impl Walk<'_, '_> {
         }
         let first = site.generations.map_or(0, |symbol| self.view.pointer(symbol));
         if first == 0 { Vec::new() } else { of_each(first, 0, None).collect() }
-    }
-
-    /// Each object of a collector's list.
-    pub(super) fn each_of_list(&self, head: u64, most: u64, each: &mut dyn FnMut(u64)) -> Result<(), Broken> {
-        let (next, prev) = (self.fields.gc_next, self.fields.gc_prev);
-        let mut before = head;
-        let mut at = self.view.word(head.wrapping_add(next)).ok_or(Broken)? & LINK;
-        for _ in 0..most {
-            if self.view.word(at.wrapping_add(prev)).ok_or(Broken)? & LINK != before {
-                return Err(Broken);
-            }
-            if at == head {
-                return Ok(());
-            }
-            // Of the heads that cannot be said: 3.13.18 has them at odd multiples of four.
-            if !at.is_multiple_of(WORD) {
-                return Err(Broken);
-            }
-            each(at + self.fields.gc_head);
-            before = at;
-            at = self.view.word(at + next).ok_or(Broken)? & LINK;
-        }
-        Err(Broken)
     }
 
     /// The entries of `sys.modules` of an interpreter.

@@ -88,7 +88,7 @@ pub(super) enum Attributes {
 }
 
 /// A type.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Type {
     pub(super) address: u64,
     /// Module-qualified, as the target wrote it.
@@ -126,7 +126,7 @@ impl Type {
 }
 
 /// The types met so far. What is no type is remembered too.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Types {
     list: Vec<Type>,
     rows: FxHashMap<u64, Option<u32>>,

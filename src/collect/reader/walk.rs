@@ -49,6 +49,13 @@ pub(super) struct Walk<'i, 'a> {
     pub(super) static_dicts: &'i FxHashMap<u64, u64>,
 }
 
+impl<'i, 'a> Walk<'i, 'a> {
+    /// A way for another thread.
+    pub(super) fn another(&self) -> Walk<'i, 'a> {
+        Walk { view: self.view.another(), ..*self }
+    }
+}
+
 impl Walk<'_, '_> {
     /// Tells `sink` what the object at `object` of the type `kind` refers to.
     pub(super) fn visit(&self, object: u64, kind: &Type, sink: &mut impl Sink) {
