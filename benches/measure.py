@@ -171,15 +171,15 @@ class Peaks(threading.Thread):
 
 
 class Printed(threading.Thread):
-    """Takes what a tool prints, and notes when the last of it came."""
+    """Takes what a tool prints, and notes when the first of it came: tables are written at once."""
 
     def __init__(self, pipe):
         super().__init__(daemon=True)
-        self.pipe, self.parts, self.last = pipe, [], time.monotonic()
+        self.pipe, self.parts, self.first = pipe, [], None
 
     def run(self):
         for part in iter(lambda: os.read(self.pipe.fileno(), 1 << 16), b""):
-            self.last = time.monotonic()
+            self.first = self.first or time.monotonic()
             self.parts.append(part)
         self.pipe.close()
 
@@ -216,7 +216,7 @@ def run(target, command, limit, environment=None):
     resident_after, mappings_after = target.memory()
     return {
         "exit_code": code, "output": output, "errors": errors, "wall_s": wall,
-        "printed_s": printed.last - started if printed.parts else None, "beat_ms": beat, "main_ms": main,
+        "printed_s": printed.first - started if printed.first else None, "beat_ms": beat, "main_ms": main,
         "resident_mib": resident / KIB_PER_MIB,
         "left_kib": resident_after - resident, "left_mappings": mappings_after - mappings,
         "tool_mib": peaks.of_tool() / KIB_PER_MIB, "gdb_mib": peaks.of_gdb() / KIB_PER_MIB,

@@ -1,15 +1,17 @@
 //! `analyze`: every target on a thread of its own, one report of all.
 
-use std::path::Path;
-use std::thread;
+use std::path::{Path, PathBuf};
+use std::thread::{self, ScopedJoinHandle};
 
 use super::Verdict;
 use super::console::{Console, Watcher};
 use crate::analyse::{self, Earlier, Report, TargetReport};
 use crate::cli::plan::{AnalyzePlan, Selection, Thresholds};
+use crate::cli::values::Format;
 use crate::collect;
 use crate::error::{Error, Kind, Result};
 use crate::heap::{Capture, TargetFacts};
+use crate::notice::Notice;
 use crate::render::graph::{self, Direction};
 use crate::store::{self, Matched};
 use crate::target::procfs;
@@ -20,51 +22,95 @@ pub(super) fn run(plan: &AnalyzePlan, console: &Console) -> Result<Verdict> {
         Some(_) => vec![None],
         None => plan.targets.iter().copied().map(Some).collect(),
     };
-    let outcomes: Vec<Result<TargetReport>> = thread::scope(|scope| {
-        let running: Vec<_> = subjects.iter().map(|&pid| scope.spawn(move || one(plan, pid, console))).collect();
-        let panicked = |_| Err(Error::new(Kind::Defect, "the analysis of this target panicked"));
-        running.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
-    });
-
-    let mut failed = Vec::new();
-    let mut targets = Vec::new();
-    let alone = subjects.len() == 1;
-    for (&pid, outcome) in subjects.iter().zip(outcomes) {
-        let host = pid.map_or_else(String::new, |_| procfs::host_name());
-        let pid = pid.unwrap_or(0);
-        targets.push(match outcome {
-            Ok(report) => {
-                let subject = if alone { String::new() } else { format!("pid {pid}: ") };
-                if !plan.screen.quiet {
-                    for notice in report.collection.iter().flat_map(|c| &c.warnings) {
-                        console.notice(notice, &subject);
+    thread::scope(|scope| {
+        // A snapshot is written while its report is made ready and shown: nobody has to wait for it.
+        let one = |pid| {
+            let (report, capture, path) = one(plan, pid, console)?;
+            let writing = path.clone();
+            Ok((report, path, scope.spawn(move || store::write(&writing, &capture).map(drop))))
+        };
+        let running: Vec<_> = subjects.iter().map(|&pid| scope.spawn(move || one(pid))).collect();
+        let mut targets = Vec::new();
+        let mut failed = Vec::new();
+        let mut snapshots = Vec::new();
+        let alone = subjects.len() == 1;
+        for (&pid, running) in subjects.iter().zip(running) {
+            let host = pid.map_or_else(String::new, |_| procfs::host_name());
+            let pid = pid.unwrap_or(0);
+            targets.push(match joined(running, "the analysis of this target") {
+                Ok((report, path, writing)) => {
+                    snapshots.push(Snapshot { target: targets.len(), path, writing });
+                    let subject = if alone { String::new() } else { format!("pid {pid}: ") };
+                    if !plan.screen.quiet {
+                        for notice in report.collection.iter().flat_map(|c| &c.warnings) {
+                            console.notice(notice, &subject);
+                        }
                     }
+                    report
                 }
-                report
+                Err(error) => {
+                    let facts = TargetFacts { pid, host, ..TargetFacts::default() };
+                    console.error(&if alone { error.clone() } else { error.clone().while_(format!("pid {pid}")) });
+                    failed.push(error.kind);
+                    TargetReport { target: facts, error: Some((&error).into()), ..TargetReport::default() }
+                }
+            });
+        }
+        let exceeded = exceeded(&targets, plan.thresholds, console);
+        if plan.screen.format == Format::Json {
+            settle(snapshots, &mut targets, &mut failed, console);
+            console.report(&Report::new(targets), &plan.screen, plan.selection.top)?;
+        } else {
+            // A failure on its own has been told; there is nothing to report in text.
+            let mut report = Report::new(targets);
+            if failed.len() < subjects.len() {
+                console.report(&report, &plan.screen, plan.selection.top)?;
             }
-            Err(error) => {
-                let facts = TargetFacts { pid, host, ..TargetFacts::default() };
-                console.error(&if alone { error.clone() } else { error.clone().while_(format!("pid {pid}")) });
-                failed.push(error.kind);
-                TargetReport { target: facts, error: Some((&error).into()), ..TargetReport::default() }
-            }
-        });
-    }
-    let exceeded = exceeded(&targets, plan.thresholds, console);
-    // A failure on its own has been told; there is nothing to report in text.
-    if failed.len() < targets.len() || plan.screen.format == crate::cli::values::Format::Json {
-        console.report(&Report::new(targets), &plan.screen, plan.selection.top)?;
-    }
-    Ok(match failed.first() {
-        Some(&kind) if failed.len() == subjects.len() => Verdict::Failed(kind),
-        Some(_) => Verdict::Failed(Kind::Partial),
-        None if exceeded => Verdict::Failed(Kind::Threshold),
-        None => Verdict::Done,
+            settle(snapshots, &mut report.targets, &mut failed, console);
+            console.snapshots(&report, &plan.screen)?;
+        }
+        Ok(match failed.first() {
+            Some(&kind) if failed.len() == subjects.len() => Verdict::Failed(kind),
+            Some(_) => Verdict::Failed(Kind::Partial),
+            None if exceeded => Verdict::Failed(Kind::Threshold),
+            None => Verdict::Done,
+        })
     })
 }
 
-/// Collects, compares, stores and reports one process, or without a PID the core.
-fn one(plan: &AnalyzePlan, pid: Option<i32>, console: &Console) -> Result<TargetReport> {
+/// A snapshot that is being written.
+struct Snapshot<'scope> {
+    /// The row of its target.
+    target: usize,
+    path: PathBuf,
+    writing: ScopedJoinHandle<'scope, Result<()>>,
+}
+
+/// Waits for the snapshots; a report without one says why.
+fn settle(snapshots: Vec<Snapshot>, targets: &mut [TargetReport], failed: &mut Vec<Kind>, console: &Console) {
+    for Snapshot { target, path, writing } in snapshots {
+        let Some(report) = targets.get_mut(target) else { continue };
+        match joined(writing, "writing the snapshot") {
+            Ok(()) => report.snapshot = Some(path.display().to_string()),
+            Err(error) => {
+                console.error(&error);
+                let warnings = report.collection.iter_mut().map(|collection| &mut collection.warnings);
+                warnings.for_each(|all| all.push(Notice::new("snapshot-not-written", error.text.clone())));
+                failed.push(error.kind);
+            }
+        }
+    }
+}
+
+fn joined<T>(thread: ScopedJoinHandle<Result<T>>, what: &str) -> Result<T> {
+    thread.join().unwrap_or_else(|_| Err(Error::new(Kind::Defect, format!("{what} panicked"))))
+}
+
+/// Collects and compares one process, or without a PID the core: with the report what its snapshot is to have, and its path.
+fn one(plan: &AnalyzePlan, pid: Option<i32>, console: &Console) -> Result<(TargetReport, Capture, PathBuf)> {
+    let folder = plan.outputs.snapshot(pid.unwrap_or(0)).parent().unwrap_or(Path::new("/")).to_owned();
+    std::fs::create_dir_all(&folder)
+        .map_err(|e| Error::new(Kind::BadFile, format!("cannot make the folder {}: {e}", folder.display())))?;
     let watcher = Watcher::new(*console, pid.unwrap_or(0), plan.collect.trace, plan.screen.progress);
     let captured = match pid {
         Some(pid) => collect::capture(pid, &plan.collect, &plan.selection, plan.screen.now, &watcher),
@@ -74,16 +120,10 @@ fn one(plan: &AnalyzePlan, pid: Option<i32>, console: &Console) -> Result<Target
     let mut capture = captured?;
     let (earlier, notices) = store::matching(&capture.target, &plan.compare_with)?;
     capture.collection.warnings.extend(notices);
-
-    let path = plan.outputs.snapshot(capture.target.pid);
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    std::fs::create_dir_all(folder)
-        .map_err(|e| Error::new(Kind::BadFile, format!("cannot make the folder {}: {e}", folder.display())))?;
-    store::write(&path, &capture)?;
     let mut report = reported(&capture, &plan.selection, earlier.as_ref());
-    report.snapshot = Some(path.display().to_string());
-    draw(&mut report, &capture, folder)?;
-    Ok(report)
+    draw(&mut report, &capture, &folder)?;
+    let path = plan.outputs.snapshot(capture.target.pid);
+    Ok((report, capture, path))
 }
 
 /// The report of a capture, compared with an earlier one if there is one.

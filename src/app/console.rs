@@ -39,16 +39,13 @@ impl Console {
     pub(super) fn report(&self, report: &Report, screen: &Screen, top: Option<usize>) -> Result<()> {
         self.result(&match screen.format {
             Format::Json => render::json(report),
-            Format::Text => render::text(
-                report,
-                &TextOptions {
-                    top: top.unwrap_or(usize::MAX),
-                    color: screen.colour,
-                    width: screen.width,
-                    exact_bytes: screen.exact,
-                },
-            ),
+            Format::Text => render::text(report, &options(screen, top)),
         })
+    }
+
+    /// Where the snapshots of a report are that has been shown, in text.
+    pub(super) fn snapshots(&self, report: &Report, screen: &Screen) -> Result<()> {
+        self.result(&render::snapshots(report, &options(screen, None)))
     }
 
     /// A failure with its remedies, on stderr.
@@ -84,6 +81,10 @@ impl Console {
         // Nobody is left to be told that stderr is closed.
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
+}
+
+fn options(screen: &Screen, top: Option<usize>) -> TextOptions {
+    TextOptions { top: top.unwrap_or(usize::MAX), color: screen.colour, width: screen.width, exact_bytes: screen.exact }
 }
 
 /// Shows what happens to one target while it happens.

@@ -27,12 +27,20 @@ pub(crate) struct TextOptions {
 
 /// The report as people read it, with a line feed at its end.
 pub(crate) fn text(report: &Report, options: &TextOptions) -> String {
-    let style = text::Style {
-        color: options.color,
-        width: options.width.unwrap_or(usize::MAX),
-        bytes_exact: options.exact_bytes,
-    };
-    text::render(&view::document(report, options.top), style)
+    text::render(&view::document(report, options.top), options.style())
+}
+
+/// Where the snapshots of the report's targets are, to follow a report that was shown before they were written.
+pub(crate) fn snapshots(report: &Report, options: &TextOptions) -> String {
+    let text = text::render(&view::snapshots(report), options.style());
+    if text.is_empty() { text } else { format!("\n{text}") }
+}
+
+impl TextOptions {
+    fn style(&self) -> text::Style {
+        let width = self.width.unwrap_or(usize::MAX);
+        text::Style { color: self.color, width, bytes_exact: self.exact_bytes }
+    }
 }
 
 #[cfg(test)]

@@ -32,6 +32,17 @@ pub(crate) fn document(report: &Report, top: usize) -> Document {
     out
 }
 
+/// Where the snapshots of the targets are.
+pub(crate) fn snapshots(report: &Report) -> Document {
+    let mut out = Document::default();
+    for target in &report.targets {
+        let Some(path) = &target.snapshot else { continue };
+        let of = if report.targets.len() > 1 { format!(" of {}", target.target.pid) } else { String::new() };
+        out.paragraph(Line::text(format!("snapshot{of}  ")).with(Role::Path, path.as_str()));
+    }
+    out
+}
+
 fn one(out: &mut Document, target: &TargetReport, top: usize) {
     header::header(out, target);
     if let Some(types) = &target.types {
