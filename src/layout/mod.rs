@@ -328,7 +328,10 @@ mod tests {
         let Some(original) = Target::start("python3") else { return };
         let directory = tempfile::tempdir().expect("there is room for temporary files");
         let path = directory.path().join("worker (deleted)");
-        std::fs::copy(format!("/proc/{}/exe", original.pid()), &path).expect("it can be copied");
+        // Not by us: a child that another test starts meanwhile would have the copy open for writing, and none can run it.
+        let exe = format!("/proc/{}/exe", original.pid());
+        let copied = std::process::Command::new("cp").arg(exe).arg(&path).status();
+        assert!(copied.is_ok_and(|status| status.success()), "it can be copied");
         let Some(target) = Target::start(&path.to_string_lossy()) else { return };
         drop(directory);
         let memory = ProcessMemory::open(target.pid()).expect("our child's memory opens");
