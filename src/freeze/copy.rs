@@ -82,15 +82,6 @@ struct Run {
     offset: usize,
 }
 
-/// How many bytes a copy of `pid` would have, and how long it would be held for it: not at all if it is stopped already.
-#[cfg(test)]
-pub(crate) fn estimate(pid: i32) -> Result<(u64, Duration)> {
-    let mut scanner = Scanner::open(pid).map_err(|error| unreadable(pid, &error))?;
-    let (resident, pause) = measure(pid, &mut scanner)?;
-    let pause = if standing::threads(pid).is_some() { Duration::ZERO } else { pause };
-    Ok((resident.bytes, pause))
-}
-
 /// Copies the private memory of `pid`.
 ///
 /// Errors: `Busy` when it would have to be held for longer than `max_pause`, or is being examined by somebody else.
@@ -248,12 +239,6 @@ impl Copy {
         let missing_pages = missing_bytes / super::sys_memory::page_size();
         let mappings = resident.mappings;
         Ok(Copy { pause, stood, missing_pages, mappings, content, runs, untouched, process })
-    }
-
-    /// What has been copied, ascending.
-    #[cfg(test)]
-    pub(crate) fn regions(&self) -> Vec<(u64, u64)> {
-        self.runs.iter().map(|run| (run.start, run.end)).collect()
     }
 
     /// How much has been copied.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::support::{Done, Python, Run, Target, each, process, pythons, say, soon, usual};
+use crate::support::{Done, Python, Run, Target, each, process, pythons, say, usual};
 
 /// What live.py makes by hand: instances of its classes.
 const MADE: [(&str, u64); 13] = [
@@ -156,10 +156,7 @@ fn live_and_asked(python: &Python, mode: &str, still: bool) {
             assert_eq!(after[part], before[part], "{part}");
         }
     } else {
-        soon("it goes on", || {
-            let now = &target.ask("state")["ticks"];
-            if now.as_u64() > after["ticks"].as_u64() { Ok(()) } else { Err(format!("at {now}")) }
-        });
+        target.assert_goes_on(&after);
     }
 }
 

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use crate::live::{EXPECTED, assert_census, assert_user_classes, warnings};
-use crate::support::{Python, Run, Target, each_of, pythons_in_chroot, root_or_say, soon};
+use crate::support::{Python, Run, Target, each_of, pythons_in_chroot, root_or_say};
 
 /// What reads the heap, what it warns of, and whether it sees the same as the census; the reader sees more than the target can.
 const COLLECTORS: [(&str, &[&str], bool); 2] = [("gdb", &EXPECTED, true), ("reader", &[], false)];
@@ -59,10 +59,7 @@ fn matrix(mode: &str, still: bool) {
             if still {
                 assert_eq!(after["objects"], before["objects"], "{collector}, {freeze}");
             } else {
-                soon("it goes on", || {
-                    let now = &target.ask("state")["ticks"];
-                    if now.as_u64() > after["ticks"].as_u64() { Ok(()) } else { Err(format!("at {now}")) }
-                });
+                target.assert_goes_on(&after);
             }
         }
     });

@@ -97,10 +97,7 @@ fn asked(python: &Python, mode: &str, still: bool) {
                 assert_eq!(after[part], before[part], "{part}, {freeze}");
             }
         } else {
-            soon("it goes on", || {
-                let now = &target.ask("state")["ticks"];
-                if now.as_u64() > after["ticks"].as_u64() { Ok(()) } else { Err(format!("at {now}")) }
-            });
+            target.assert_goes_on(&after);
         }
         before = after;
     }
@@ -308,11 +305,8 @@ fn many_readings() {
                 resident = process::resident(target.pid);
             }
         }
-        let ticks = target.ask("state")["ticks"].as_u64();
-        soon("it goes on", || {
-            let now = target.ask("state")["ticks"].as_u64();
-            if now > ticks { Ok(()) } else { Err(format!("at {now:?}")) }
-        });
+        let state = target.ask("state");
+        target.assert_goes_on(&state);
         if program == "live.py" {
             assert_eq!(process::unharmed(target.pid), Ok(()));
             target.assert_nothing_mapped();

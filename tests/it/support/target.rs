@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
-use super::{Python, process, program};
+use super::{Python, process, program, soon};
 
 /// No target takes that long to answer, unless it is harmed.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -104,6 +104,16 @@ impl Target {
         let answer = self.line();
         let json = answer.strip_prefix(&format!("{line} ")).unwrap_or(&answer);
         serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {answer}"))
+    }
+
+    /// It has counted on since it was in `state`.
+    #[track_caller]
+    pub(crate) fn assert_goes_on(&mut self, state: &Value) {
+        let before = state["ticks"].as_u64();
+        soon("it goes on", || {
+            let now = self.ask("state")["ticks"].as_u64();
+            if now > before { Ok(()) } else { Err(format!("at {now:?}")) }
+        });
     }
 
     fn said(&self) -> String {
