@@ -48,7 +48,7 @@ impl Held {
             for tid in fresh {
                 match sys::seize(tid).and_then(|()| sys::interrupt(tid)) {
                     Ok(()) => asked.push(tid),
-                    Err(error) if error.raw_os_error() == Some(libc::EPERM) && !is_zombie(pid, tid) => {
+                    Err(error) if error.raw_os_error() == Some(libc::EPERM) && !has_ended(pid, tid) => {
                         return Err(not_permitted(pid, tid));
                     }
                     Err(_) => {} // it ended in between, or is the remains of a main thread
@@ -85,7 +85,7 @@ impl Held {
             let hurry = Hurry::begin();
             match sys::seize(tid).and_then(|()| sys::interrupt(tid)) {
                 Ok(()) => {}
-                Err(error) if error.raw_os_error() == Some(libc::EPERM) && !is_zombie(pid, tid) => {
+                Err(error) if error.raw_os_error() == Some(libc::EPERM) && !has_ended(pid, tid) => {
                     return Err(not_permitted(pid, tid));
                 }
                 Err(_) => continue,
@@ -213,10 +213,13 @@ fn thread_ids(pid: i32) -> io::Result<Vec<i32>> {
     Ok(ids)
 }
 
-/// A main thread that called `pthread_exit` stays as a zombie while the others live, and cannot be seized.
-fn is_zombie(pid: i32, tid: i32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat"))
-        .is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))
+/// Whether a thread that may not be held has ended. The kernel refuses one on its way out as if it were somebody else's, and
+/// a main thread that called `pthread_exit` stays as a zombie while the others live.
+fn has_ended(pid: i32, tid: i32) -> bool {
+    match std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")) {
+        Ok(stat) => stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X'])),
+        Err(error) => matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)),
+    }
 }
 
 fn gone(pid: i32, error: &io::Error) -> Error {
