@@ -14,8 +14,12 @@ use crate::target::memory::Memory;
 /// What is read at once, in bytes.
 const PIECE: u64 = 1 << 20;
 const PAGE: u64 = 4096;
+/// More memory than this is not looked at. Where a process has mapped more, it is of the kind that sanitizers set aside.
+const MOST: u64 = 1 << 42;
 /// User space ends here with five levels of page tables.
 const END_OF_ADDRESSES: u64 = 1 << 56;
+/// What memory that nobody has written to looks like: there can be a thousand times more of it than of other.
+static NOTHING: [u8; PIECE as usize] = [0; PIECE as usize];
 /// A word: pointers are aligned to it, and so are all objects.
 pub(super) const WORD: u64 = 8;
 
@@ -23,6 +27,8 @@ pub(super) const WORD: u64 = 8;
 pub(super) struct Image<'a> {
     memory: &'a (dyn Memory + Sync),
     regions: Vec<Region<'a>>,
+    /// How many bytes are not looked at, because there is too much.
+    pub(super) left_out: u64,
 }
 
 struct Region<'a> {
@@ -36,14 +42,21 @@ struct Region<'a> {
 impl<'a> Image<'a> {
     /// Of the parts of `memory` that `mappings` name and a process can have objects in.
     pub(super) fn new(memory: &'a (dyn Memory + Sync), mappings: &[Mapping]) -> Image<'a> {
+        let usable = mappings.iter().filter(|m| m.permissions.read && !is_of_the_kernel(m) && m.start < m.end);
+        let usable = usable.filter(|m| m.start % PAGE == 0 && m.end % PAGE == 0 && m.end < END_OF_ADDRESSES);
+        let mut mapped: Vec<(u64, u64)> = Vec::new();
+        for mapping in usable {
+            if mapped.last().is_none_or(|last| mapping.start >= last.1) {
+                mapped.push((mapping.start, mapping.end));
+            }
+        }
+        let left_out = leave_out_the_largest(&mut mapped);
         let mut ranges: Vec<(u64, u64)> = Vec::new();
-        let usable = mappings.iter().filter(|m| m.permissions.read && !is_of_the_kernel(m));
-        for mapping in usable.filter(|m| m.start % PAGE == 0 && m.end % PAGE == 0 && m.end < END_OF_ADDRESSES) {
+        for (start, end) in mapped {
             match ranges.last_mut() {
-                Some(last) if mapping.start < last.1 => {}
                 // Static data may begin in one mapping and end in the next.
-                Some(last) if mapping.start == last.1 => last.1 = mapping.end,
-                _ => ranges.push((mapping.start, mapping.end)),
+                Some(last) if start == last.1 => last.1 = end,
+                _ => ranges.push((start, end)),
             }
         }
         let mut first = 0;
@@ -53,7 +66,7 @@ impl<'a> Image<'a> {
             first += (end - start) / WORD;
             region
         });
-        Image { memory, regions: regions.collect() }
+        Image { memory, regions: regions.collect(), left_out }
     }
 
     /// How many words all regions have.
@@ -88,9 +101,28 @@ impl<'a> Image<'a> {
                     }
                 }
             }
-            Cow::Owned(bytes)
+            match bytes.iter().all(|&byte| byte == 0) {
+                true => Cow::Borrowed(&NOTHING[..length]),
+                false => Cow::Owned(bytes),
+            }
         })
     }
+}
+
+/// Until the rest can be looked at: how many bytes were left out. The ranges do not overlap.
+fn leave_out_the_largest(ranges: &mut Vec<(u64, u64)>) -> u64 {
+    let size = |(start, end): &(u64, u64)| end - start;
+    let mut sizes: Vec<u64> = ranges.iter().map(size).collect();
+    sizes.sort_unstable();
+    let mut sum = 0;
+    let too_large = sizes.iter().find(|&&size| {
+        sum += size;
+        sum > MOST
+    });
+    if let Some(&limit) = too_large {
+        ranges.retain(|range| size(range) < limit);
+    }
+    sizes.iter().sum::<u64>() - ranges.iter().map(size).sum::<u64>()
 }
 
 /// Mappings that are windows into the kernel, devices or files shared with others.
@@ -238,6 +270,16 @@ mod tests {
         assert!(view.has(0x20000, 0x30_0000) && !view.has(0x20000, 0x30_0001) && !view.has(0x12000, 0));
         assert_eq!(view.bytes(0x11ff8, 9), None);
         assert_eq!(view.bytes(0x20000, 0x20_0000).map(|bytes| bytes.len()), Some(0x20_0000));
+    }
+
+    #[test]
+    fn what_is_too_much_is_left_out() {
+        let memory = FakeMemory::default();
+        let text = b"10000-12000 rw-p 0 00:00 0 \n20000-80000020000 rw-p 0 00:00 0 \n90000000000-d0000000000 rw-p 0 00:00 0 \n";
+        let image = Image::new(&memory, &maps::parse(text));
+        assert_eq!((image.words(), image.left_out), (0x2000 / 8, (1 << 43) + (1 << 42)));
+        assert_eq!(View::new(&image).number(0x20000), None);
+        assert_eq!(Image::new(&memory, &mappings()).left_out, 0);
     }
 
     #[test]

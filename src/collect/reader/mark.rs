@@ -2,91 +2,12 @@
 //! reference to a fixpoint, and sets one bit for each object found.
 
 use super::image::Image;
+use super::places::Places;
 use super::types::{Kind, Types};
 use super::walk::{Step, Walk};
 
-/// Bits are counted in blocks of so many words, so that a rank needs one look and a few more.
-const BLOCK: usize = 8;
 /// What a reference count can be: that of an immortal object of 3.12 and later, or less.
 const MOST_REFERENCES: u64 = 1 << 48;
-
-/// A set of places, by their numbers in the image.
-#[derive(Debug, Default)]
-pub(super) struct Places {
-    bits: Vec<u64>,
-    /// How many are before each block.
-    ranks: Vec<u32>,
-}
-
-impl Places {
-    fn new(words: u64) -> Places {
-        Places { bits: vec![0; words.div_ceil(64) as usize], ranks: Vec::new() }
-    }
-
-    pub(super) fn has(&self, number: u64) -> bool {
-        self.bits.get((number / 64) as usize).is_some_and(|bits| bits >> (number % 64) & 1 != 0)
-    }
-
-    /// Says whether it is new.
-    fn insert(&mut self, number: u64) -> bool {
-        let Some(bits) = self.bits.get_mut((number / 64) as usize) else { return false };
-        let bit = 1 << (number % 64);
-        let is_new = *bits & bit == 0;
-        *bits |= bit;
-        is_new
-    }
-
-    /// To be called when the last one is in: then ranks can be asked for.
-    fn count(&mut self) -> u64 {
-        let mut sum = 0u64;
-        self.ranks = Vec::with_capacity(self.bits.len() / BLOCK + 1);
-        for block in self.bits.chunks(BLOCK) {
-            self.ranks.push(sum.min(u64::from(u32::MAX)) as u32);
-            sum += block.iter().map(|bits| u64::from(bits.count_ones())).sum::<u64>();
-        }
-        sum
-    }
-
-    /// How many are before `number`: the row of the object there.
-    pub(super) fn rank(&self, number: u64) -> u32 {
-        let at = (number / 64) as usize;
-        let block = at / BLOCK;
-        let before: u32 = self.bits[block * BLOCK..at].iter().map(|bits| bits.count_ones()).sum();
-        self.ranks[block] + before + (self.bits[at] & ((1 << (number % 64)) - 1)).count_ones()
-    }
-
-    /// Those in a range of blocks of 64, in ascending order.
-    pub(super) fn iter(&self, blocks: std::ops::Range<usize>) -> impl Iterator<Item = u64> + '_ {
-        let start = blocks.start;
-        self.bits[blocks].iter().enumerate().flat_map(move |(at, &bits)| {
-            let mut rest = bits;
-            std::iter::from_fn(move || {
-                (rest != 0).then(|| {
-                    let bit = rest.trailing_zeros();
-                    rest &= rest - 1;
-                    ((start + at) * 64) as u64 + u64::from(bit)
-                })
-            })
-        })
-    }
-
-    /// Ranges of blocks with about the same number of objects each.
-    pub(super) fn shares(&self, count: usize, objects: u64) -> Vec<std::ops::Range<usize>> {
-        let mut shares = Vec::new();
-        let mut start = 0;
-        for share in 1..=count as u64 {
-            let wanted = objects * share / count as u64;
-            let end = match share == count as u64 {
-                true => self.bits.len(),
-                false => self.ranks.partition_point(|&rank| u64::from(rank) < wanted) * BLOCK,
-            };
-            let end = end.clamp(start, self.bits.len());
-            shares.push(start..end);
-            start = end;
-        }
-        shares
-    }
-}
 
 /// What marking found.
 #[derive(Debug, Default)]

@@ -15,6 +15,7 @@ mod list;
 mod mark;
 mod names;
 mod numpy;
+mod places;
 mod roots;
 mod set;
 mod size;
@@ -39,6 +40,7 @@ use crate::notice::Notice;
 use crate::target::maps::Mapping;
 use crate::target::memory::Memory;
 use crate::target::version::Version;
+use crate::units::Bytes;
 
 /// What is read, and how it is laid out.
 pub(super) struct Source<'a> {
@@ -121,6 +123,10 @@ pub(super) fn read(source: &Source, threads: usize, again: bool) -> std::result:
         );
         notices.push(Notice::new("lists-broken", text));
     }
+    if image.left_out > 0 {
+        let text = format!("{} of its memory were not looked at: it has mapped too much", Bytes(image.left_out));
+        notices.push(Notice::new("memory-left-out", text));
+    }
     if counted.names_left_out {
         notices.push(Notice::new("keys-left-out", "there are more keys of dicts than are written down"));
     }
@@ -132,7 +138,7 @@ pub(super) fn read(source: &Source, threads: usize, again: bool) -> std::result:
             edges,
             conservative_edges: counted.conservative_edges,
             anomalies: marked.dangling + marked.broken_lists,
-            truncated: marked.broken_lists > 0,
+            truncated: marked.broken_lists > 0 || image.left_out > 0,
         },
         heap,
         probes: Default::default(),
