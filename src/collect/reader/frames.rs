@@ -76,7 +76,7 @@ impl Walk<'_, '_> {
     /// A frame object of 3.6 to 3.10.
     fn frame_object(&self, frame: u64) -> Option<FrameAt> {
         let (view, fields) = (&self.view, self.fields);
-        let code = view.word(frame.checked_add(fields.frame_code?)?)?;
+        let code = view.pointer(frame + fields.frame_code?);
         let first = frame + fields.frame_localsplus?;
         let free = [fields.code_cellvars?, fields.code_freevars?];
         let cells: u64 =
@@ -107,7 +107,7 @@ impl Walk<'_, '_> {
     fn interpreter_frame(&self, frame: u64) -> Option<FrameAt> {
         let (view, fields) = (&self.view, self.fields);
         let at = |offset: u64| frame.wrapping_add(offset);
-        let code = untagged(view.word(at(fields.iframe_code?))?);
+        let code = untagged(view.pointer(at(fields.iframe_code?)));
         let first = at(fields.iframe_localsplus?);
         let named = u64::from(view.half(code.wrapping_add(fields.code_nlocalsplus?))?);
         let depth = match (fields.iframe_stack_top, fields.iframe_stack_pointer) {

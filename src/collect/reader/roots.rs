@@ -140,9 +140,9 @@ impl Walk<'_, '_> {
     pub(super) fn each_of_list(&self, head: u64, most: u64, each: &mut dyn FnMut(u64)) -> Result<(), Broken> {
         let (next, prev) = (self.fields.gc_next, self.fields.gc_prev);
         let mut before = head;
-        let mut at = self.view.word(head.wrapping_add(next)).ok_or(Broken)? & LINK;
+        let mut at = self.view.pointer(head + next) & LINK;
         for _ in 0..most {
-            if self.view.word(at.wrapping_add(prev)).ok_or(Broken)? & LINK != before {
+            if self.view.pointer(at + prev) & LINK != before {
                 return Err(Broken);
             }
             if at == head {
@@ -154,7 +154,7 @@ impl Walk<'_, '_> {
             }
             each(at + self.fields.gc_head);
             before = at;
-            at = self.view.word(at + next).ok_or(Broken)? & LINK;
+            at = self.view.pointer(at + next) & LINK;
         }
         Err(Broken)
     }
