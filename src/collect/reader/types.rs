@@ -298,6 +298,12 @@ impl Walk<'_, '_> {
 
     /// The kind of a type written in C, and the members of its objects.
     fn kind_of(&self, address: u64) -> (Kind, Vec<(u64, Box<str>)>) {
+        self.kind_within(address, LONGEST_CHAIN)
+    }
+
+    /// The same, with at most so many bases: a chain of them may close.
+    fn kind_within(&self, address: u64, bases: usize) -> (Kind, Vec<(u64, Box<str>)>) {
+        let Some(bases) = bases.checked_sub(1) else { return (Kind::Leaf, Vec::new()) };
         let name = self.name_of_type(address);
         let basicsize = self.view.pointer(address + self.fields.type_basicsize);
         let flags = self.view.pointer(address + self.fields.type_flags);
@@ -346,7 +352,7 @@ impl Walk<'_, '_> {
             }
             // What it has beside its own members is its base's: a defaultdict is a dict.
             let base = self.view.pointer(address + self.fields.type_base);
-            let inherited = if self.is_type(base) && base != address { self.kind_of(base).0 } else { Kind::Plain };
+            let inherited = if self.is_type(base) && base != address { self.kind_within(base, bases).0 } else { Kind::Plain };
             let is_container = matches!(inherited, Kind::Dict | Kind::List | Kind::Tuple | Kind::Set);
             return (if is_container { inherited } else { Kind::Plain }, named);
         }
@@ -360,7 +366,7 @@ impl Walk<'_, '_> {
         // A static or heap type in C that adds nothing to its base is read like that, and so is any metatype.
         let base = self.view.pointer(address + self.fields.type_base);
         if base != address && self.is_type(base) {
-            let (kind, members) = self.kind_of(base);
+            let (kind, members) = self.kind_within(base, bases);
             let adds_nothing = self.view.pointer(base + self.fields.type_basicsize) == basicsize;
             let is_metatype = kind.is_of_types();
             if is_metatype || adds_nothing && kind != Kind::Leaf {
