@@ -144,6 +144,7 @@ fn read(
         layout: &job.layout,
         version: job.interpreter.version,
         runtime: job.interpreter.runtime,
+        until: Instant::now().checked_add(job.left()),
     };
     let begun = Instant::now();
     let received = reader::read(&source, threads(), again)?;

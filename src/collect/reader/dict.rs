@@ -77,6 +77,9 @@ impl Walk<'_, '_> {
     /// Keys and values in turn.
     pub(super) fn visit_dict(&self, dict: u64, sink: &mut impl Sink) {
         let Some(keys) = self.keys(self.view.pointer(dict + self.fields.dict_keys)) else { return };
+        if !self.view.claim(keys.count * keys.stride / WORD) {
+            return;
+        }
         let values = self.view.pointer(dict + self.fields.dict_values);
         let values = (values != 0).then(|| values.wrapping_add(self.fields.values_items.unwrap_or(0)));
         for entry in 0..keys.count {

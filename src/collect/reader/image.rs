@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Instant;
 
 use crate::target::maps::Mapping;
 use crate::target::memory::Memory;
@@ -29,6 +31,9 @@ pub(super) struct Image<'a> {
     regions: Vec<Region<'a>>,
     /// How many bytes are not looked at, because there is too much.
     pub(super) left_out: u64,
+    /// When no more is read, and whether it came to that: what was not read by then is empty.
+    until: Option<Instant>,
+    late: AtomicBool,
 }
 
 struct Region<'a> {
@@ -40,8 +45,8 @@ struct Region<'a> {
 }
 
 impl<'a> Image<'a> {
-    /// Of the parts of `memory` that `mappings` name and a process can have objects in.
-    pub(super) fn new(memory: &'a (dyn Memory + Sync), mappings: &[Mapping]) -> Image<'a> {
+    /// Of the parts of `memory` that `mappings` name and a process can have objects in, read no later than `until`.
+    pub(super) fn new(memory: &'a (dyn Memory + Sync), mappings: &[Mapping], until: Option<Instant>) -> Image<'a> {
         let usable = mappings.iter().filter(|m| m.permissions.read && !is_of_the_kernel(m) && m.start < m.end);
         let usable = usable.filter(|m| m.start % PAGE == 0 && m.end % PAGE == 0 && m.end < END_OF_ADDRESSES);
         let mut mapped: Vec<(u64, u64)> = Vec::new();
@@ -66,7 +71,12 @@ impl<'a> Image<'a> {
             first += (end - start) / WORD;
             region
         });
-        Image { memory, regions: regions.collect(), left_out }
+        Image { memory, regions: regions.collect(), left_out, until, late: AtomicBool::new(false) }
+    }
+
+    /// Whether some was not read any more.
+    pub(super) fn is_late(&self) -> bool {
+        self.late.load(Relaxed)
     }
 
     /// How many words all regions have.
@@ -89,6 +99,10 @@ impl<'a> Image<'a> {
         region.pieces[piece].get_or_init(|| {
             let start = region.start + piece as u64 * PIECE;
             let length = PIECE.min(region.end - start) as usize;
+            if self.until.is_some_and(|until| Instant::now() >= until) {
+                self.late.store(true, Relaxed);
+                return Cow::Borrowed(&NOTHING[..length]);
+            }
             if let Some(bytes) = self.memory.slice(start, length) {
                 return Cow::Borrowed(bytes);
             }
@@ -135,11 +149,27 @@ fn is_of_the_kernel(mapping: &Mapping) -> bool {
 pub(super) struct View<'i, 'a> {
     image: &'i Image<'a>,
     last: Cell<usize>,
+    /// How many words may still be claimed, and whether more were.
+    left: Cell<u64>,
+    pub(super) refused: Cell<bool>,
 }
 
 impl<'i, 'a> View<'i, 'a> {
-    pub(super) fn new(image: &'i Image<'a>) -> View<'i, 'a> {
-        View { image, last: Cell::new(0) }
+    /// One through which each word can be claimed so many times, on the average.
+    pub(super) fn new(image: &'i Image<'a>, times: u64) -> View<'i, 'a> {
+        View { image, last: Cell::new(0), left: Cell::new(image.words() * times), refused: Cell::new(false) }
+    }
+
+    /// Whether to look at `words` more because the target says that something has so many. To be asked before every loop
+    /// whose end the target sets: lists that all have the same million items would keep us busy for ever and fill our
+    /// memory. Objects that are whole do not overlap, so all of them together never get a no.
+    pub(super) fn claim(&self, words: u64) -> bool {
+        let left = self.left.get().checked_sub(words);
+        match left {
+            Some(left) => self.left.set(left),
+            None => self.refused.set(true),
+        }
+        left.is_some()
     }
 
     fn region(&self, address: u64) -> Option<&'i Region<'a>> {
@@ -222,7 +252,7 @@ impl<'i, 'a> View<'i, 'a> {
                 self.bytes(address, length.map_or(limit, |n| n - 1))?
             }
         };
-        Some(String::from_utf8_lossy(&bytes).into_owned())
+        self.claim(bytes.len() as u64 / WORD + 1).then(|| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Whether `length` bytes from `address` on are in one region, so that a length read from the target can be true.
@@ -245,8 +275,8 @@ mod tests {
     #[test]
     fn words_are_numbered_over_all_regions() {
         let memory = FakeMemory::default();
-        let image = Image::new(&memory, &mappings());
-        let view = View::new(&image);
+        let image = Image::new(&memory, &mappings(), None);
+        let view = View::new(&image, 1);
         assert_eq!(image.words(), (0x2000 + 0x30_0000) / 8);
         for address in [0x10000, 0x11ff8, 0x20000, 0x31_fff8] {
             assert_eq!(image.addresses()(view.number(address).expect("it is in a region")), address);
@@ -261,8 +291,8 @@ mod tests {
         let mut memory = FakeMemory::default();
         memory.write(0x21000, &[7; 4096]);
         memory.write(0x11ff0, b"0123456789abcdef");
-        let image = Image::new(&memory, &mappings());
-        let view = View::new(&image);
+        let image = Image::new(&memory, &mappings(), None);
+        let view = View::new(&image, 1);
         assert_eq!(view.word(0x21ff8), Some(0x0707_0707_0707_0707));
         assert_eq!(view.word(0x22000), Some(0));
         assert_eq!(view.word(0x12000), None);
@@ -276,10 +306,10 @@ mod tests {
     fn what_is_too_much_is_left_out() {
         let memory = FakeMemory::default();
         let text = b"10000-12000 rw-p 0 00:00 0 \n20000-80000020000 rw-p 0 00:00 0 \n90000000000-d0000000000 rw-p 0 00:00 0 \n";
-        let image = Image::new(&memory, &maps::parse(text));
+        let image = Image::new(&memory, &maps::parse(text), None);
         assert_eq!((image.words(), image.left_out), (0x2000 / 8, (1 << 43) + (1 << 42)));
-        assert_eq!(View::new(&image).number(0x20000), None);
-        assert_eq!(Image::new(&memory, &mappings()).left_out, 0);
+        assert_eq!(View::new(&image, 1).number(0x20000), None);
+        assert_eq!(Image::new(&memory, &mappings(), None).left_out, 0);
     }
 
     #[test]
@@ -287,8 +317,8 @@ mod tests {
         let mut memory = FakeMemory::default();
         memory.write(0x20000, &vec![b'x'; 0x20_0000]);
         memory.write(0x20000 + 0x10_0003, b"\0");
-        let image = Image::new(&memory, &mappings());
-        let view = View::new(&image);
+        let image = Image::new(&memory, &mappings(), None);
+        let view = View::new(&image, 1);
         // Over the border of two pieces.
         assert_eq!(view.c_string(0x20000 + 0xf_fffe, 100).as_deref(), Some("xxxxx"));
         assert_eq!(view.c_string(0x20000 + 0xf_fffe, 3).as_deref(), Some("xxx"));

@@ -3,6 +3,7 @@
 //! Sources: `Objects/lnotab_notes.txt` (to 3.9, and the form of 3.10), `InternalDocs/code_objects.md` (3.11 and later).
 
 use super::frames::FrameAt;
+use super::image::WORD;
 use super::walk::Walk;
 
 /// Longer tables are cut.
@@ -34,7 +35,8 @@ impl Walk<'_, '_> {
     /// What a bytes object holds.
     fn bytes_of(&self, bytes: u64) -> Option<Vec<u8>> {
         let length = self.view.word(bytes.wrapping_add(self.fields.object_length))?.min(LONGEST_TABLE);
-        Some(self.view.bytes(bytes + self.fields.bytes_items, length as usize)?.into_owned())
+        let content = self.view.bytes(bytes + self.fields.bytes_items, length as usize)?;
+        self.view.claim(length / WORD + 1).then(|| content.into_owned())
     }
 }
 

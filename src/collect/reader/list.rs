@@ -12,6 +12,9 @@ use super::types::{Kind, Types};
 use super::walk::{Step, Walk};
 use crate::heap::{Columns, Flags, TypeId};
 
+/// How often each word may be looked at: once, and the names of attributes again.
+const TIMES: u64 = 2;
+
 /// What listing counted beside the columns.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counted {
@@ -19,6 +22,8 @@ pub(super) struct Counted {
     pub(super) frozen: u64,
     pub(super) conservative_edges: u64,
     pub(super) names_left_out: bool,
+    /// See [`View::claim`].
+    pub(super) refused: bool,
 }
 
 /// A part of the columns, made by one thread.
@@ -38,7 +43,7 @@ pub(super) fn list(image: &Image, walk: &Walk, types: &Types, marked: &Marked, t
                 let type_ids = &type_ids;
                 let (fields, structs, static_dicts) = (walk.fields, walk.structs, walk.static_dicts);
                 scope.spawn(move || {
-                    let walk = Walk { view: View::new(image), fields, structs, static_dicts };
+                    let walk = Walk { view: View::new(image, TIMES), fields, structs, static_dicts };
                     part(image, &walk, types, type_ids, marked, share)
                 })
             })
@@ -113,6 +118,7 @@ fn part(image: &Image, walk: &Walk, types: &Types, type_ids: &[TypeId], marked: 
         columns.flags.push(flags);
     }
     counted.names_left_out = names.full;
+    counted.refused = walk.view.refused.get();
     columns.names = names.list;
     Part { columns, counted }
 }
@@ -149,5 +155,6 @@ impl Part {
         self.counted.frozen += counted.frozen;
         self.counted.conservative_edges += counted.conservative_edges;
         self.counted.names_left_out |= counted.names_left_out;
+        self.counted.refused |= counted.refused;
     }
 }

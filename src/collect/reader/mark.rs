@@ -51,9 +51,8 @@ impl<'w, 'i, 'a> Marker<'w, 'i, 'a> {
     /// All objects of a collector's list.
     pub(super) fn list(&mut self, head: u64, permanent: bool) {
         let walk = self.walk;
-        let most = self.words;
         let mut found = Vec::new();
-        if walk.each_of_list(head, most, &mut |object| found.push(object)).is_err() {
+        if walk.each_of_list(head, &mut |object| found.push(object)).is_err() {
             self.broken_lists += 1;
         }
         if permanent && !found.is_empty() {

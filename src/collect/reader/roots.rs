@@ -2,7 +2,7 @@
 //!
 //! A list is believed only if it closes and leads back as it leads forth: in the middle of a collection it does not.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::frames::FrameAt;
 use super::image::WORD;
@@ -70,7 +70,7 @@ impl Walk<'_, '_> {
             for table in [fields.interp_static_types, fields.interp_extension_types].into_iter().flatten() {
                 for entry in (0..MOST_STATIC_TYPES).map(|at| interpreter + table + at * size) {
                     let class = self.view.pointer(entry + kind);
-                    if class == 0 || !self.is_type(class) {
+                    if class == 0 || !self.is_type(class) || !self.view.claim(1) {
                         break;
                     }
                     dicts.entry(class).or_insert_with(|| self.view.pointer(entry + dict));
@@ -86,10 +86,12 @@ impl Walk<'_, '_> {
         self.chain(head, self.fields.tstate_next, MOST_THREADS)
     }
 
-    fn chain(&self, first: u64, next: u64, most: usize) -> Vec<u64> {
+    /// Structs, each of which leads to the next, until that is null or was there before.
+    pub(super) fn chain(&self, first: u64, next: u64, most: usize) -> Vec<u64> {
         let mut found = Vec::new();
+        let mut seen = FxHashSet::default();
         let mut at = first;
-        while at != 0 && found.len() < most {
+        while at != 0 && found.len() < most && seen.insert(at) && self.view.claim(1) {
             found.push(at);
             at = self.view.pointer(at.wrapping_add(next));
         }
@@ -137,11 +139,11 @@ impl Walk<'_, '_> {
     }
 
     /// Each object of a collector's list.
-    pub(super) fn each_of_list(&self, head: u64, most: u64, each: &mut dyn FnMut(u64)) -> Result<(), Broken> {
+    pub(super) fn each_of_list(&self, head: u64, each: &mut dyn FnMut(u64)) -> Result<(), Broken> {
         let (next, prev) = (self.fields.gc_next, self.fields.gc_prev);
         let mut before = head;
         let mut at = self.view.pointer(head + next) & LINK;
-        for _ in 0..most {
+        while self.view.claim(1) {
             if self.view.pointer(at + prev) & LINK != before {
                 return Err(Broken);
             }
