@@ -8,6 +8,8 @@ mod ctypes;
 mod dict;
 mod fields;
 mod frames;
+#[cfg(test)]
+mod fuzz;
 mod image;
 mod library;
 mod lines;
@@ -17,9 +19,13 @@ mod names;
 mod numpy;
 mod places;
 mod roots;
+#[cfg(test)]
+mod sample;
 mod set;
 mod size;
 mod size_library;
+#[cfg(test)]
+mod tests;
 mod text;
 mod threads;
 mod types;
