@@ -1,5 +1,5 @@
 # The commands of this project. `make demo` shows what it does, `make test` proves it.
-.PHONY: demo test matrix prepare lint bench install
+.PHONY: demo test matrix fuzz prepare lint bench install
 
 CARGO ?= cargo
 
@@ -17,6 +17,10 @@ test: prepare
 matrix: prepare
 	@tests/matrix
 	$(CARGO) test --locked --test it matrix
+
+# Random damage to heaps, layouts and cores, for so many cases: `make test` tries some hundred of each.
+fuzz:
+	PROPTEST_CASES=$(or $(CASES),100000) $(CARGO) test --locked --lib fuzz
 
 # What the tests need and this machine lacks.
 prepare:

@@ -87,6 +87,7 @@ pub(crate) fn capture(plan: &CollectPlan, now: SystemTime, listener: &dyn Listen
         layout: &layout,
         version: interpreter.version,
         runtime: interpreter.runtime,
+        until: None,
     };
     let received = reader::read(&source, reading::threads(), false).map_err(|unreadable| match unreadable {
         Unreadable::Failed(error) => error,

@@ -23,6 +23,8 @@ const WAIT: Duration = Duration::from_millis(5);
 const LONGEST_WAIT: Duration = Duration::from_millis(200);
 /// Of a target whose lists are in pieces each of so many times, what they lead to is reported.
 const MOST_TRIES: u32 = 20;
+/// To see whether a process is there, its first mappings are tried; some cannot be read even so.
+const MOST_TRIED: usize = 100;
 /// A twin lives a little longer than we may need it.
 const SPARE: Duration = Duration::from_secs(30);
 
@@ -117,7 +119,19 @@ fn read_process(job: &Job, pid: i32, again: bool) -> std::result::Result<Receive
     // (mm/gup.c, `gup_must_unshare`, Linux 5.19 and later), which takes longer than reading and doubles the memory.
     let memory = ProcessMemory::open(pid).map_err(|e| gone(pid, &e))?;
     let mappings = maps::read(pid).map_err(|e| gone(pid, &e))?;
-    read(job, &memory, &mappings, again)
+    let received = read(job, &memory, &mappings, again);
+    if is_gone(&memory, &mappings) {
+        let text = format!("the twin of pid {} ended before all of it was read", job.pid);
+        let hint = "it is the first to go where memory runs out; `--freeze stop` needs no twin";
+        return Err(Error::new(Kind::Busy, text).hint(hint).into());
+    }
+    received
+}
+
+/// Whether nothing of it can be read any more: a process that has ended looks as if it were empty.
+fn is_gone(memory: &dyn Memory, mappings: &[Mapping]) -> bool {
+    let readable = mappings.iter().filter(|mapping| mapping.permissions.read);
+    readable.take(MOST_TRIED).all(|mapping| memory.u64(mapping.start).is_err())
 }
 
 fn read(
@@ -132,6 +146,7 @@ fn read(
         layout: &job.layout,
         version: job.interpreter.version,
         runtime: job.interpreter.runtime,
+        until: Instant::now().checked_add(job.left()),
     };
     let begun = Instant::now();
     let received = reader::read(&source, threads(), again)?;
@@ -179,5 +194,24 @@ impl<'j, 'a> Tries<'j, 'a> {
     fn notices(&self) -> Vec<Notice> {
         let text = || format!("it was collecting garbage the first {} times it was looked at", self.count);
         (self.count > 0).then(|| Notice::new("collecting", text())).into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn what_has_ended_is_gone() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().expect("there is a `cat`");
+        let pid = child.id() as i32;
+        let memory = ProcessMemory::open(pid).expect("our child's memory opens");
+        let mappings = maps::read(pid).expect("our child's mappings are readable");
+        assert!(!mappings.is_empty() && !is_gone(&memory, &mappings));
+        child.kill().expect("it is ours");
+        child.wait().expect("it ends");
+        assert!(is_gone(&memory, &mappings));
     }
 }

@@ -176,6 +176,8 @@ fn pointer_or_null(address: u64, what: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::layout::{Found, Origin};
     use crate::target::memory::FakeMemory;
@@ -262,6 +264,26 @@ mod tests {
         check(FIRST + 32, 42, "no thread state is of a thread of the process");
         check(FIRST + 24, 0, "no thread state is of a thread of the process");
         check(SECOND + 32, 0, "");
+    }
+
+    proptest! {
+        /// Whatever is in memory, and wherever the fields are said to be.
+        #[test]
+        fn fuzz_checks(
+            words in proptest::collection::vec((0..0x600_u64, prop_oneof![any::<u64>(), 0..0x700_u64]), 0..8),
+            offsets in proptest::collection::vec((0..13_usize, prop_oneof![any::<u64>(), 0..64_u64]), 0..3),
+        ) {
+            let (mut memory, mut layout) = (memory(), layout());
+            for (at, word) in words {
+                memory.write_u64(RUNTIME + 8 * at, if word < 0x700 { RUNTIME + 8 * word } else { word });
+            }
+            for (number, offset) in offsets {
+                if let Some(known) = layout.found.offsets.values_mut().nth(number) {
+                    *known = offset;
+                }
+            }
+            outcome(&layout, &memory);
+        }
     }
 
     #[test]

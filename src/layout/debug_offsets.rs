@@ -117,6 +117,8 @@ pub(super) fn read(runtime: u64, version: Version, memory: &dyn Memory) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::target::memory::FakeMemory;
 
@@ -168,6 +170,17 @@ mod tests {
         assert_eq!(offsets["interp.gc_collecting"], 7600);
         assert_eq!((offsets["gil.last_holder"], offsets["gil.locked"]), (8, 16));
         assert_eq!(offsets.get("gil.mutex"), None);
+    }
+
+    proptest! {
+        /// Whatever is there: what is believed is an offset that a struct can have.
+        #[test]
+        fn fuzz_debug_offsets(changes in proptest::collection::vec((2..LENGTH / 8, any::<u64>(), 0..64_u32), 1..6)) {
+            let changes: Vec<_> = changes.iter().map(|&(word, value, shift)| (8 * word, value >> shift)).collect();
+            if let Ok(offsets) = table(&changes) {
+                prop_assert!(offsets.values().all(|&offset| offset < 2 * MAX_OFFSET), "{offsets:?}");
+            }
+        }
     }
 
     #[test]

@@ -10,6 +10,8 @@ mod dwarf;
 mod generate;
 mod names;
 mod objects;
+#[cfg(test)]
+mod sample;
 mod statics;
 mod table;
 

@@ -44,7 +44,7 @@ const TABLES: &[(&str, &str)] = tables![
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) name: &'static str,
-    version: Version,
+    pub(super) version: Version,
     debug: bool,
     free_threaded: bool,
     machine: u16,
@@ -63,7 +63,7 @@ impl Table {
 /// it. None before the first release candidate: until then structs change from one build to the next.
 pub(super) fn fitting(interpreter: &Interpreter) -> Vec<Table> {
     let version = interpreter.version;
-    let mut tables: Vec<Table> = TABLES.iter().filter_map(|(name, text)| parse(name, text)).collect();
+    let mut tables: Vec<Table> = tables().collect();
     tables.retain(|table| {
         version.is_frozen()
             && (table.version.major, table.version.minor) == (version.major, version.minor)
@@ -72,6 +72,11 @@ pub(super) fn fitting(interpreter: &Interpreter) -> Vec<Table> {
     });
     tables.sort_by_key(|table| (!table.is_of(interpreter), table.version.micro.abs_diff(version.micro), table.name));
     tables
+}
+
+/// All there are.
+pub(super) fn tables() -> impl Iterator<Item = Table> {
+    TABLES.iter().filter_map(|(name, text)| parse(name, text))
 }
 
 fn parse(name: &'static str, text: &str) -> Option<Table> {
@@ -117,6 +122,9 @@ mod tests {
     use std::path::PathBuf;
     use std::process::{Command, Stdio};
 
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
 
     #[test]
@@ -135,6 +143,31 @@ mod tests {
             ] {
                 assert!(table.found.offsets.contains_key(needed), "{name} has no {needed}");
             }
+        }
+    }
+
+    proptest! {
+        /// A table that somebody has spoilt is none, or one of numbers.
+        #[test]
+        fn fuzz_tables(
+            table in proptest::sample::select(TABLES),
+            lines in proptest::collection::vec((any::<Index>(), any::<Index>(), "[ -~]{0,20}"), 1..4),
+        ) {
+            let mut text: Vec<&str> = table.1.lines().collect();
+            for (from, to, new) in &lines {
+                let line = *from.get(&text);
+                // One more, and another one changed.
+                text.insert(to.index(text.len()), new);
+                *to.get_mut(&mut text) = line.split_once('=').map_or(line, |(name, _)| name);
+            }
+            parse(table.0, &text.join("\n"));
+            let mut bytes = table.1.as_bytes().to_vec();
+            for (from, to, new) in &lines {
+                let count = new.len().min(bytes.len() - from.index(bytes.len()));
+                bytes.splice(from.index(bytes.len())..from.index(bytes.len()) + count, new.bytes());
+                bytes.truncate(to.index(bytes.len()) + bytes.len() / 2);
+            }
+            parse(table.0, &String::from_utf8_lossy(&bytes));
         }
     }
 

@@ -1,5 +1,6 @@
 //! Whatever dies, and whenever: the target goes on, nobody holds it, and no twin stays.
 
+use crate::live::assert_user_classes;
 use crate::support::run::Running;
 use crate::support::{Done, Run, Target, process, say, signal, soon, usual};
 
@@ -197,4 +198,22 @@ fn of_the_target() {
 #[test]
 fn of_the_target_that_is_read() {
     the_target_ends(READER_OF_A_TWIN);
+}
+
+/// As where memory runs out: what is left to be read would look empty.
+#[test]
+fn of_a_twin_that_is_read() {
+    let target = Target::start(usual(), "live.py", ["idle"]);
+    let mut running = run(&target, READER_OF_A_TWIN);
+    let twin = std::iter::from_fn(|| running.line())
+        .find_map(|line| line.split_once(", twin ")?.1.split(' ').next()?.parse().ok());
+    signal("KILL", twin.expect("a twin was made"));
+    let done = running.wait();
+    match done.code {
+        Some(6) => assert!(done.stderr.contains("ended before all of it was read"), "{}", done.stderr),
+        // It had been read already.
+        _ => assert_user_classes(&done.exits(0).report(), target.oracle()),
+    }
+    soon("it is free", || process::unharmed(target.pid));
+    target.assert_unharmed();
 }

@@ -77,6 +77,9 @@ impl Walk<'_, '_> {
     /// Keys and values in turn.
     pub(super) fn visit_dict(&self, dict: u64, sink: &mut impl Sink) {
         let Some(keys) = self.keys(self.view.pointer(dict + self.fields.dict_keys)) else { return };
+        if !self.view.claim(keys.count * keys.stride / WORD) {
+            return;
+        }
         let values = self.view.pointer(dict + self.fields.dict_values);
         let values = (values != 0).then(|| values.wrapping_add(self.fields.values_items.unwrap_or(0)));
         for entry in 0..keys.count {
@@ -127,13 +130,16 @@ impl Walk<'_, '_> {
         let Some(keys) = self.keys(self.view.pointer(dict + self.fields.dict_keys)) else { return 0 };
         let is_split = self.view.pointer(dict + self.fields.dict_values) != 0;
         let is_old = self.fields.keys_log2_size.is_none();
-        let mut size = 0;
+        let mut size = 0u64;
         if is_split {
-            size += WORD * if is_old { usable_fraction(keys.slots) } else { keys.count + keys.usable };
+            size = WORD.saturating_mul(match is_old {
+                true => usable_fraction(keys.slots),
+                false => keys.count.saturating_add(keys.usable),
+            });
         }
         // To 3.11 both are asked; shared keys have more than one owner.
         if keys.references == 1 && (!is_split || self.fields.version.minor <= 11) {
-            size += self.keys_size_of(&keys);
+            size = size.saturating_add(self.keys_size_of(&keys));
         }
         size
     }

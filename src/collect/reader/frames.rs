@@ -39,34 +39,20 @@ impl Walk<'_, '_> {
     /// The frames of a thread, the innermost first.
     pub(super) fn frames_of_thread(&self, tstate: u64) -> Vec<FrameAt> {
         let fields = self.fields;
-        let mut frames = Vec::new();
         if let Some(offset) = fields.tstate_frame {
-            let mut frame = self.view.pointer(tstate + offset);
-            while frame != 0 && frames.len() < DEEPEST {
-                let Some(found) = self.frame_object(frame) else { break };
-                frames.push(found);
-                frame = self.view.pointer(frame + fields.frame_back);
-            }
-            return frames;
+            let frames = self.chain(self.view.pointer(tstate + offset), fields.frame_back, DEEPEST);
+            return frames.into_iter().filter_map(|frame| self.frame_object(frame)).collect();
         }
-        let mut frame = match (fields.tstate_current_frame, fields.tstate_cframe, fields.cframe_current_frame) {
+        let innermost = match (fields.tstate_current_frame, fields.tstate_cframe, fields.cframe_current_frame) {
             (Some(offset), ..) => self.view.pointer(tstate + offset),
             (None, Some(cframe), Some(offset)) => {
                 self.view.pointer(self.view.pointer(tstate + cframe).wrapping_add(offset))
             }
             _ => 0,
         };
-        let Some(previous) = fields.iframe_previous else { return frames };
-        for _ in 0..DEEPEST {
-            if frame == 0 {
-                break;
-            }
-            if self.owner(frame) < BY_C {
-                frames.extend(self.interpreter_frame(frame));
-            }
-            frame = self.view.pointer(frame.wrapping_add(previous));
-        }
-        frames
+        let Some(previous) = fields.iframe_previous else { return Vec::new() };
+        let frames = self.chain(innermost, previous, DEEPEST).into_iter();
+        frames.filter(|&frame| self.owner(frame) < BY_C).filter_map(|frame| self.interpreter_frame(frame)).collect()
     }
 
     fn owner(&self, frame: u64) -> u8 {
@@ -76,7 +62,7 @@ impl Walk<'_, '_> {
     /// A frame object of 3.6 to 3.10.
     fn frame_object(&self, frame: u64) -> Option<FrameAt> {
         let (view, fields) = (&self.view, self.fields);
-        let code = view.word(frame.checked_add(fields.frame_code?)?)?;
+        let code = view.pointer(frame + fields.frame_code?);
         let first = frame + fields.frame_localsplus?;
         let free = [fields.code_cellvars?, fields.code_freevars?];
         let cells: u64 =
@@ -107,7 +93,7 @@ impl Walk<'_, '_> {
     fn interpreter_frame(&self, frame: u64) -> Option<FrameAt> {
         let (view, fields) = (&self.view, self.fields);
         let at = |offset: u64| frame.wrapping_add(offset);
-        let code = untagged(view.word(at(fields.iframe_code?))?);
+        let code = untagged(view.pointer(at(fields.iframe_code?)));
         let first = at(fields.iframe_localsplus?);
         let named = u64::from(view.half(code.wrapping_add(fields.code_nlocalsplus?))?);
         let depth = match (fields.iframe_stack_top, fields.iframe_stack_pointer) {
@@ -131,7 +117,8 @@ impl Walk<'_, '_> {
 
     fn checked(&self, frame: FrameAt) -> Option<FrameAt> {
         let places = frame.named.checked_add(frame.stacked)?;
-        (places <= MOST_PLACES && self.view.has(frame.first, places * WORD)).then_some(frame)
+        let fits = places <= MOST_PLACES && self.view.has(frame.first, places * WORD);
+        (fits && self.view.claim(places + 1)).then_some(frame)
     }
 
     /// The str object with the name of a frame's place; 0 for one on the stack.

@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::ops::Deref;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Instant;
 
 use memmap2::{Advice, MmapMut};
 
@@ -19,10 +21,14 @@ use crate::target::memory::Memory;
 const LARGE: u64 = 2 << 20;
 const SMALL: u64 = 64 << 10;
 const PAGE: u64 = 4096;
+/// More memory than this is not looked at. Where a process has mapped more, it is of the kind that sanitizers set aside.
+const MOST: u64 = 1 << 42;
 /// User space ends here with five levels of page tables.
 const END_OF_ADDRESSES: u64 = 1 << 56;
 /// A word: pointers are aligned to it, and so are all objects.
 pub(super) const WORD: u64 = 8;
+/// What memory that nobody has written to looks like: there can be a thousand times more of it than of other.
+static NOTHING: [u8; LARGE as usize] = [0; LARGE as usize];
 /// The places that a view remembers: memory of so many [`LARGE`] pieces is found at once.
 const REMEMBERED: usize = 64;
 
@@ -30,6 +36,19 @@ const REMEMBERED: usize = 64;
 pub(super) struct Image<'a> {
     memory: &'a (dyn Memory + Sync),
     regions: Vec<Region>,
+    /// How many bytes are not looked at, because there is too much.
+    pub(super) left_out: u64,
+    /// When no more is read, and whether it came to that: what was not read by then is empty.
+    until: Option<Instant>,
+    late: AtomicBool,
+}
+
+/// What is mapped without a gap, and whether its beginning is of a file.
+#[derive(Clone, Copy)]
+struct Range {
+    start: u64,
+    end: u64,
+    is_file: bool,
 }
 
 struct Region {
@@ -44,6 +63,7 @@ struct Region {
 
 /// Bytes that were read.
 enum Piece {
+    Empty(&'static [u8]),
     Small(Box<[u8]>),
     /// In huge pages where the kernel has them: with a page fault for every 4 KiB, making room takes longer than reading.
     Large(MmapMut),
@@ -63,6 +83,7 @@ impl Piece {
 
     fn bytes_mut(&mut self) -> &mut [u8] {
         match self {
+            Piece::Empty(_) => &mut [],
             Piece::Small(bytes) => bytes,
             Piece::Large(room) => room,
         }
@@ -74,6 +95,7 @@ impl Deref for Piece {
 
     fn deref(&self) -> &[u8] {
         match self {
+            Piece::Empty(bytes) => bytes,
             Piece::Small(bytes) => bytes,
             Piece::Large(room) => room,
         }
@@ -81,7 +103,7 @@ impl Deref for Piece {
 }
 
 impl Region {
-    fn new(start: u64, end: u64, first: u64, is_file: bool) -> Region {
+    fn new(Range { start, end, is_file }: Range, first: u64) -> Region {
         let piece = if is_file { SMALL } else { LARGE };
         let pieces = (start / piece..end.div_ceil(piece)).map(|_| OnceLock::new()).collect();
         Region { start, end, first, piece, pieces }
@@ -98,25 +120,37 @@ impl Region {
 }
 
 impl<'a> Image<'a> {
-    /// Of the parts of `memory` that `mappings` name and a process can have objects in.
-    pub(super) fn new(memory: &'a (dyn Memory + Sync), mappings: &[Mapping]) -> Image<'a> {
-        let mut ranges: Vec<(u64, u64, bool)> = Vec::new();
-        let usable = mappings.iter().filter(|m| m.permissions.read && !is_of_the_kernel(m));
-        for mapping in usable.filter(|m| m.start % PAGE == 0 && m.end % PAGE == 0 && m.end < END_OF_ADDRESSES) {
+    /// Of the parts of `memory` that `mappings` name and a process can have objects in, read no later than `until`.
+    pub(super) fn new(memory: &'a (dyn Memory + Sync), mappings: &[Mapping], until: Option<Instant>) -> Image<'a> {
+        let usable = mappings.iter().filter(|m| m.permissions.read && !is_of_the_kernel(m) && m.start < m.end);
+        let usable = usable.filter(|m| m.start % PAGE == 0 && m.end % PAGE == 0 && m.end < END_OF_ADDRESSES);
+        let mut mapped: Vec<Range> = Vec::new();
+        for Mapping { start, end, inode, .. } in usable {
+            if mapped.last().is_none_or(|last| *start >= last.end) {
+                mapped.push(Range { start: *start, end: *end, is_file: *inode != 0 });
+            }
+        }
+        let left_out = leave_out_the_largest(&mut mapped);
+        let mut ranges: Vec<Range> = Vec::new();
+        for range in mapped {
             match ranges.last_mut() {
-                Some(last) if mapping.start < last.1 => {}
                 // Static data may begin in one mapping and end in the next.
-                Some(last) if mapping.start == last.1 => last.1 = mapping.end,
-                _ => ranges.push((mapping.start, mapping.end, mapping.inode != 0)),
+                Some(last) if range.start == last.end => last.end = range.end,
+                _ => ranges.push(range),
             }
         }
         let mut first = 0;
-        let regions = ranges.into_iter().map(|(start, end, is_file)| {
-            let region = Region::new(start, end, first, is_file);
-            first += (end - start) / WORD;
+        let regions = ranges.into_iter().map(|range| {
+            let region = Region::new(range, first);
+            first += (range.end - range.start) / WORD;
             region
         });
-        Image { memory, regions: regions.collect() }
+        Image { memory, regions: regions.collect(), left_out, until, late: AtomicBool::new(false) }
+    }
+
+    /// Whether some was not read any more.
+    pub(super) fn is_late(&self) -> bool {
+        self.late.load(Relaxed)
     }
 
     /// How many words all regions have.
@@ -161,6 +195,11 @@ impl<'a> Image<'a> {
     }
 
     fn read(&self, start: u64, length: usize) -> Piece {
+        let nothing = Piece::Empty(&NOTHING[..length]);
+        if self.until.is_some_and(|until| Instant::now() >= until) {
+            self.late.store(true, Relaxed);
+            return nothing;
+        }
         let mut piece = Piece::new(length);
         let bytes = piece.bytes_mut();
         if self.memory.read(start, bytes).is_err() {
@@ -171,8 +210,24 @@ impl<'a> Image<'a> {
                 }
             }
         }
-        piece
+        if piece.iter().all(|&byte| byte == 0) { nothing } else { piece }
     }
+}
+
+/// Until the rest can be looked at: how many bytes were left out. The ranges do not overlap.
+fn leave_out_the_largest(ranges: &mut Vec<Range>) -> u64 {
+    let size = |range: &Range| range.end - range.start;
+    let mut sizes: Vec<u64> = ranges.iter().map(size).collect();
+    sizes.sort_unstable();
+    let mut sum = 0;
+    let too_large = sizes.iter().find(|&&size| {
+        sum += size;
+        sum > MOST
+    });
+    if let Some(&limit) = too_large {
+        ranges.retain(|range| size(range) < limit);
+    }
+    sizes.iter().sum::<u64>() - ranges.iter().map(size).sum::<u64>()
 }
 
 /// Mappings that are windows into the kernel, devices or files shared with others.
@@ -202,16 +257,33 @@ impl<'i> Near<'i> {
 pub(super) struct View<'i, 'a> {
     image: &'i Image<'a>,
     near: [Cell<Near<'i>>; REMEMBERED],
+    /// How many words may still be claimed, and whether more were.
+    left: Cell<u64>,
+    pub(super) refused: Cell<bool>,
 }
 
 impl<'i, 'a> View<'i, 'a> {
-    pub(super) fn new(image: &'i Image<'a>) -> View<'i, 'a> {
-        View { image, near: std::array::from_fn(|_| Cell::new(Near { start: 0, bytes: &[], base: 0 })) }
+    /// One through which each word can be claimed so many times, on the average.
+    pub(super) fn new(image: &'i Image<'a>, times: u64) -> View<'i, 'a> {
+        let near = std::array::from_fn(|_| Cell::new(Near { start: 0, bytes: &[], base: 0 }));
+        View { image, near, left: Cell::new(image.words().saturating_mul(times)), refused: Cell::new(false) }
     }
 
     /// For another thread.
-    pub(super) fn another(&self) -> View<'i, 'a> {
-        View::new(self.image)
+    pub(super) fn another(&self, times: u64) -> View<'i, 'a> {
+        View::new(self.image, times)
+    }
+
+    /// Whether to look at `words` more because the target says that something has so many. To be asked before every loop
+    /// whose end the target sets: lists that all have the same million items would keep us busy for ever and fill our
+    /// memory. Objects that are whole do not overlap, so all of them together never get a no.
+    pub(super) fn claim(&self, words: u64) -> bool {
+        let left = self.left.get().checked_sub(words);
+        match left {
+            Some(left) => self.left.set(left),
+            None => self.refused.set(true),
+        }
+        left.is_some()
     }
 
     /// See [`Image::addresses`].
@@ -298,7 +370,7 @@ impl<'i, 'a> View<'i, 'a> {
                 self.bytes(address, length.map_or(limit, |n| n - 1))?
             }
         };
-        Some(String::from_utf8_lossy(&bytes).into_owned())
+        self.claim(bytes.len() as u64 / WORD + 1).then(|| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Whether `length` bytes from `address` on are in one region, so that a length read from the target can be true.
@@ -324,8 +396,8 @@ mod tests {
     #[test]
     fn words_are_numbered_over_all_regions() {
         let memory = FakeMemory::default();
-        let image = Image::new(&memory, &mappings());
-        let view = View::new(&image);
+        let image = Image::new(&memory, &mappings(), None);
+        let view = View::new(&image, 1);
         assert_eq!(image.words(), (0x2000 + 0x30_0000) / 8);
         for address in [0x10000, 0x11ff8, 0x20000, 0x31_fff8] {
             assert_eq!(image.addresses()(view.number(address).expect("it is in a region")), address);
@@ -340,8 +412,8 @@ mod tests {
         let mut memory = FakeMemory::default();
         memory.write(0x21000, &[7; 4096]);
         memory.write(0x11ff0, b"0123456789abcdef");
-        let image = Image::new(&memory, &mappings());
-        let view = View::new(&image);
+        let image = Image::new(&memory, &mappings(), None);
+        let view = View::new(&image, 1);
         assert_eq!(view.word(0x21ff8), Some(0x0707_0707_0707_0707));
         assert_eq!(view.word(0x22000), Some(0));
         assert_eq!(view.word(0x12000), None);
@@ -352,12 +424,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_much_is_left_out() {
+        let memory = FakeMemory::default();
+        let text = b"10000-12000 rw-p 0 00:00 0 \n20000-80000020000 rw-p 0 00:00 0 \n90000000000-d0000000000 rw-p 0 00:00 0 \n";
+        let image = Image::new(&memory, &maps::parse(text), None);
+        assert_eq!((image.words(), image.left_out), (0x2000 / 8, (1 << 43) + (1 << 42)));
+        assert_eq!(View::new(&image, 1).number(0x20000), None);
+        assert_eq!(Image::new(&memory, &mappings(), None).left_out, 0);
+    }
+
+    #[test]
     fn texts_end_at_a_zero_or_at_the_limit() {
         let mut memory = FakeMemory::default();
         memory.write(0x20000, &vec![b'x'; 0x20_0000]);
         memory.write(0x20000 + 0x10_0003, b"\0");
-        let image = Image::new(&memory, &mappings());
-        let view = View::new(&image);
+        let image = Image::new(&memory, &mappings(), None);
+        let view = View::new(&image, 1);
         // Over the border of two pieces.
         assert_eq!(view.c_string(0x20000 + 0xf_fffe, 100).as_deref(), Some("xxxxx"));
         assert_eq!(view.c_string(0x20000 + 0xf_fffe, 3).as_deref(), Some("xxx"));

@@ -127,10 +127,7 @@ impl Walk<'_, '_> {
     }
 
     fn visit_words(&self, first: u64, count: u64, sink: &mut impl Sink) {
-        let Some((first, count)) = self.items(first, count) else { return };
-        for at in 0..count {
-            sink.edge(self.view.pointer(first + at * WORD), Step::Unnamed);
-        }
+        self.each_word(first, count, |_, word| sink.edge(word, Step::Unnamed));
     }
 
     /// The attributes and the children.
@@ -139,10 +136,8 @@ impl Walk<'_, '_> {
         let extra = view.pointer(element + fields.element_extra?);
         sink.edge(view.pointer(extra + fields.element_extra_attributes?), Step::Named(".attrib"));
         let children = view.pointer(extra + fields.element_extra_children?);
-        let (first, count) = self.items(children, view.pointer(extra + fields.element_extra_length?))?;
-        for at in 0..count {
-            sink.edge(view.pointer(first + at * WORD), Step::Index(at));
-        }
+        let count = view.pointer(extra + fields.element_extra_length?);
+        self.each_word(children, count, |at, word| sink.edge(word, Step::Index(at)));
         Some(())
     }
 
@@ -151,7 +146,8 @@ impl Walk<'_, '_> {
         let (view, fields) = (&self.view, self.fields);
         let (next, key, result) = (fields.lru_link_next?, fields.lru_link_key?, fields.lru_link_result?);
         let dict = view.pointer(cache + fields.lru_cache_cache?);
-        let most = self.keys(view.pointer(dict + fields.dict_keys))?.count;
+        let most =
+            self.keys(view.pointer(dict + fields.dict_keys)).map(|keys| keys.count).filter(|&most| view.claim(most))?;
         let root = cache + fields.lru_cache_root?;
         let mut link = view.pointer(cache + fields.lru_cache_first?);
         for _ in 0..most {
@@ -181,7 +177,8 @@ impl Walk<'_, '_> {
 
     /// One member of each of the structs in an array.
     fn visit_table(&self, table: u64, count: u64, member: u64, size: u64, sink: &mut impl Sink) {
-        if self.view.has(table, count.saturating_mul(size)) {
+        let length = count.saturating_mul(size);
+        if self.view.has(table, length) && self.view.claim(count.max(length / WORD)) {
             for at in 0..count {
                 sink.edge(self.view.pointer(table + at * size + member), Step::Unnamed);
             }
@@ -194,7 +191,11 @@ impl Walk<'_, '_> {
         let items = view.pointer(queue + fields.simple_queue_items?);
         let (items, capacity) = self.items(items, view.pointer(queue + fields.simple_queue_capacity?))?;
         let first = view.pointer(queue + fields.simple_queue_first?);
-        for at in 0..view.pointer(queue + fields.simple_queue_count?).min(capacity) {
+        let count = view.pointer(queue + fields.simple_queue_count?).min(capacity);
+        if !view.claim(count) {
+            return None;
+        }
+        for at in 0..count {
             sink.edge(view.pointer(items + (first + at) % capacity * WORD), Step::Unnamed);
         }
         Some(())

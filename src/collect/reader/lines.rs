@@ -3,6 +3,7 @@
 //! Sources: `Objects/lnotab_notes.txt` (to 3.9, and the form of 3.10), `InternalDocs/code_objects.md` (3.11 and later).
 
 use super::frames::FrameAt;
+use super::image::WORD;
 use super::walk::Walk;
 
 /// Longer tables are cut.
@@ -34,7 +35,8 @@ impl Walk<'_, '_> {
     /// What a bytes object holds.
     fn bytes_of(&self, bytes: u64) -> Option<Vec<u8>> {
         let length = self.view.word(bytes.wrapping_add(self.fields.object_length))?.min(LONGEST_TABLE);
-        Some(self.view.bytes(bytes + self.fields.bytes_items, length as usize)?.into_owned())
+        let content = self.view.bytes(bytes + self.fields.bytes_items, length as usize)?;
+        self.view.claim(length / WORD + 1).then(|| content.into_owned())
     }
 }
 
@@ -76,8 +78,8 @@ fn line_of_locations(table: &[u8], first: i64, at: u64) -> Option<i64> {
         end += u64::from(head & 7) + 1;
         let form = head >> 3 & 15;
         match form {
-            10..=12 => line += i64::from(form - 10),
-            13 | 14 => line += signed(varint(&mut bytes)),
+            10..=12 => line = line.saturating_add(i64::from(form - 10)),
+            13 | 14 => line = line.saturating_add(signed(varint(&mut bytes))),
             _ => {}
         }
         if at < end {
@@ -127,7 +129,9 @@ mod tests {
 
     #[test]
     fn damaged_tables_end() {
-        for table in [&[0xff; 64][..], &[0x80 | 14 << 3], &[]] {
+        // The second goes 2^62 lines on, twice.
+        let far = [&[0x80 | 13 << 3][..], &[0x40; 10], &[1]].concat().repeat(3);
+        for table in [&[0xff; 64][..], &far, &[0x80 | 14 << 3], &[]] {
             line_of_locations(table, 1, 1000);
             line_of_ranges(table, 1, 1000);
             line_of_steps(table, 1, 1000);

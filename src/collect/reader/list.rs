@@ -13,6 +13,9 @@ use super::types::{Kind, Types};
 use super::walk::{Step, Walk};
 use crate::heap::{Columns, Flags, TypeId};
 
+/// How often each word may be looked at: once, and the names of attributes again.
+const TIMES: u64 = 2;
+
 /// What listing counted beside the columns.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counted {
@@ -20,6 +23,8 @@ pub(super) struct Counted {
     pub(super) frozen: u64,
     pub(super) conservative_edges: u64,
     pub(super) names_left_out: bool,
+    /// See [`View::claim`](super::image::View::claim).
+    pub(super) refused: bool,
 }
 
 /// Rows of the columns, for one thread to fill.
@@ -61,7 +66,7 @@ pub(super) fn list(walk: &Walk, types: &Types, marked: &Marked, frozen: &Places,
         let running: Vec<_> = shares
             .iter()
             .map(|(blocks, size)| {
-                let (rows, walk, lister, blocks) = (rest.take(*size), walk.another(), &lister, blocks.clone());
+                let (rows, walk, lister, blocks) = (rest.take(*size), walk.another(TIMES), &lister, blocks.clone());
                 scope.spawn(move || lister.part(&walk, blocks, rows))
             })
             .collect();
@@ -143,6 +148,7 @@ impl Lister<'_> {
             rows.flags[at] = flags;
         }
         counted.names_left_out = names.full;
+        counted.refused = walk.view.refused.get();
         edges.names = names.list;
         (edges, counted)
     }
@@ -180,6 +186,7 @@ impl Counted {
         self.frozen += other.frozen;
         self.conservative_edges += other.conservative_edges;
         self.names_left_out |= other.names_left_out;
+        self.refused |= other.refused;
     }
 }
 

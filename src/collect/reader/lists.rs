@@ -37,7 +37,8 @@ impl Walk<'_, '_> {
         let (next, prev) = (self.fields.gc_next, self.fields.gc_prev);
         let mut from_end = Vec::new();
         let (forth, back) = std::thread::scope(|scope| {
-            let walk = self.another();
+            // Each of its loops ends with the places there are.
+            let walk = self.another(0);
             let from_end = &mut from_end;
             let back = scope.spawn(move || walk.follow_end(head, (prev, next), places, from_end));
             (self.follow_end(head, (next, prev), places, &mut listed.objects), back.join())

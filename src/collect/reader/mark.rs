@@ -13,6 +13,8 @@ use super::walk::{Step, Walk};
 
 /// What a thread takes from the lists at a time.
 const SHARE: usize = 1024;
+/// How often each word may be looked at by each thread: those of types more than once.
+const TIMES: u64 = 16;
 /// What a reference count can be: that of an immortal object of 3.12 and later, or less.
 const MOST_REFERENCES: u64 = 1 << 48;
 
@@ -23,6 +25,8 @@ pub(super) struct Marked {
     pub(super) count: u64,
     /// References to what is no object.
     pub(super) dangling: u64,
+    /// See [`View::claim`](super::image::View::claim).
+    pub(super) refused: bool,
 }
 
 /// Marks what is reached from `listed`, which is marked already, and from `roots`; learns their types.
@@ -35,11 +39,11 @@ pub(super) fn mark(
     threads: usize,
 ) -> (Marked, Types) {
     let next = AtomicUsize::new(0);
-    let mut first = Marker::new(walk.another(), types.clone(), &objects);
+    let mut first = Marker::new(walk.another(TIMES), types.clone(), &objects);
     let others: Vec<Marker> = std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads)
             .map(|_| {
-                let mut other = Marker::new(walk.another(), types.clone(), &objects);
+                let mut other = Marker::new(walk.another(TIMES), types.clone(), &objects);
                 let next = &next;
                 scope.spawn(move || {
                     other.share(listed, next);
@@ -52,15 +56,17 @@ pub(super) fn mark(
         first.share(listed, &next);
         others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
     });
+    let mut refused = first.walk.view.refused.get();
     let (mut types, mut dangling) = (first.types, first.dangling);
     for other in others {
         for kind in other.types.iter() {
             types.row(kind.address, walk);
         }
         dangling += other.dangling;
+        refused |= other.walk.view.refused.get();
     }
     let count = objects.count();
-    (Marked { objects, count, dangling }, types)
+    (Marked { objects, count, dangling, refused }, types)
 }
 
 /// Follows references, for one thread.

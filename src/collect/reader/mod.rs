@@ -8,6 +8,8 @@ mod ctypes;
 mod dict;
 mod fields;
 mod frames;
+#[cfg(test)]
+mod fuzz;
 mod image;
 mod library;
 mod lines;
@@ -18,17 +20,23 @@ mod names;
 mod numpy;
 mod places;
 mod roots;
+#[cfg(test)]
+mod sample;
 mod set;
 mod size;
 mod size_library;
+#[cfg(test)]
+mod tests;
 mod text;
 mod threads;
 mod types;
 mod unknown;
 mod walk;
 
+use std::time::Instant;
+
 use self::fields::Fields;
-use self::image::{Image, View};
+use self::image::{Image, View, WORD};
 use self::lists::Listed;
 use self::places::Places;
 use self::roots::Site;
@@ -42,6 +50,10 @@ use crate::notice::Notice;
 use crate::target::maps::Mapping;
 use crate::target::memory::Memory;
 use crate::target::version::Version;
+use crate::units::Bytes;
+
+/// How often each word may be looked at before marking begins: those of types more than once.
+const TIMES: u64 = 16;
 
 /// What is read, and how it is laid out.
 pub(super) struct Source<'a> {
@@ -51,6 +63,8 @@ pub(super) struct Source<'a> {
     pub(super) version: Version,
     /// The address of `_PyRuntime`, 0 for 3.6.
     pub(super) runtime: u64,
+    /// When to give up.
+    pub(super) until: Option<Instant>,
 }
 
 /// Why memory gives no heap.
@@ -69,11 +83,26 @@ impl From<Error> for Unreadable {
 /// Reads the heap; `threads` threads of ours work on it. Lists in pieces are an error where a later moment can be had
 /// (`again`), else what they lead to is missing.
 pub(super) fn read(source: &Source, threads: usize, again: bool) -> std::result::Result<Received, Unreadable> {
+    let image = Image::new(source.memory, source.mappings, source.until);
+    let received = read_image(source, &image, threads, again);
+    if image.is_late() {
+        let text = "its time was over before all of its memory was read";
+        return Err(Error::new(Kind::Busy, text).hint("allow more with `--timeout SECONDS`").into());
+    }
+    received
+}
+
+fn read_image(
+    source: &Source,
+    image: &Image,
+    threads: usize,
+    again: bool,
+) -> std::result::Result<Received, Unreadable> {
     let fields = Fields::new(source.layout, source.version)?;
     let structs = Structs::new(source.layout);
-    let image = Image::new(source.memory, source.mappings);
     let site = Site::new(source.runtime, source.layout);
-    let walk = Walk { view: View::new(&image), fields: &fields, structs: &structs, static_dicts: &Default::default() };
+    let walk =
+        Walk { view: View::new(image, TIMES), fields: &fields, structs: &structs, static_dicts: &Default::default() };
     let static_dicts = walk.static_dicts(&site);
     let walk = Walk { static_dicts: &static_dicts, ..walk };
     if walk.is_collecting(&site) {
@@ -131,6 +160,16 @@ pub(super) fn read(source: &Source, threads: usize, again: bool) -> std::result:
         );
         notices.push(Notice::new("lists-broken", text));
     }
+    if image.left_out > 0 {
+        let text = format!("{} of its memory were not looked at: it has mapped too much", Bytes(image.left_out));
+        notices.push(Notice::new("memory-left-out", text));
+    }
+    let refused = counted.refused || marked.refused || walk.view.refused.get();
+    if refused {
+        let text =
+            "its objects are damaged: together they have more in them than there is memory, and not all was read";
+        notices.push(Notice::new("claims-refused", text));
+    }
     if counted.names_left_out {
         notices.push(Notice::new("keys-left-out", "there are more keys of dicts than are written down"));
     }
@@ -141,8 +180,8 @@ pub(super) fn read(source: &Source, threads: usize, again: bool) -> std::result:
             frozen: counted.frozen,
             edges,
             conservative_edges: counted.conservative_edges,
-            anomalies: marked.dangling + broken_lists,
-            truncated: broken_lists > 0,
+            anomalies: marked.dangling + broken_lists + u64::from(refused),
+            truncated: broken_lists > 0 || image.left_out > 0 || refused,
         },
         heap,
         probes: Default::default(),
@@ -191,8 +230,10 @@ impl Walk<'_, '_> {
                 roots.push((frame.code, None));
                 let function = self.name_of_frame(&frame);
                 self.places(&frame, &mut |name, value| {
-                    let variable = self.name(name).unwrap_or_default();
-                    roots.push((value, Some(Root::Local { function: function.clone(), variable })));
+                    if self.view.claim(function.len() as u64 / WORD) {
+                        let variable = self.name(name).unwrap_or_default();
+                        roots.push((value, Some(Root::Local { function: function.clone(), variable })));
+                    }
                 });
             }
         }

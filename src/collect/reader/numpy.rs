@@ -84,11 +84,8 @@ impl Walk<'_, '_> {
         if !data.owned || data.type_number != OBJECT || data.item_size != WORD {
             return None;
         }
-        let (first, count) = self.items(self.view.pointer(fields + DATA), data.count)?;
-        for at in 0..count {
-            let step = if data.dimensions == 1 { Step::Index(at) } else { Step::Unnamed };
-            sink.edge(self.view.pointer(first + at * WORD), step);
-        }
+        let step = |at| if data.dimensions == 1 { Step::Index(at) } else { Step::Unnamed };
+        self.each_word(self.view.pointer(fields + DATA), data.count, |at, word| sink.edge(word, step(at)));
         Some(())
     }
 

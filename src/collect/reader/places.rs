@@ -111,6 +111,8 @@ impl Places {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Numbers over several chunks, ascending.
@@ -152,6 +154,30 @@ mod tests {
             assert_eq!(all, NUMBERS);
         }
         assert_eq!(Places::new(0).shares(2, 0), [(0..0, 0), (0..0, 0)]);
+    }
+
+    proptest! {
+        #[test]
+        fn ranks_are_rows(numbers in proptest::collection::btree_set(0..1_u64 << 20, 0..300), count in 1..5_usize) {
+            let mut places = Places::new(1 << 20);
+            for &number in numbers.iter().rev() {
+                prop_assert!(places.insert(number) && !places.insert(number));
+            }
+            prop_assert_eq!(places.count(), numbers.len() as u64);
+            prop_assert!((0..).zip(&numbers).all(|(row, &number)| places.rank(number) == Some(row)));
+            prop_assert!(numbers.iter().all(|number| places.has(number ^ 1) == numbers.contains(&(number ^ 1))));
+            let shares = places.shares(count, numbers.len() as u64);
+            prop_assert_eq!(shares.iter().map(|(_, size)| size).sum::<usize>(), numbers.len());
+            let listed: Vec<u64> = shares.into_iter().flat_map(|(blocks, _)| places.iter(blocks)).collect();
+            prop_assert!(listed.iter().eq(&numbers));
+        }
+    }
+
+    #[test]
+    fn what_is_empty_takes_no_room() {
+        let mut places = Places::new(1 << 39);
+        assert!(places.insert(1 << 38) && !places.insert(1 << 60) && !places.has(1 << 60));
+        assert_eq!((places.count(), places.rank(1 << 38)), (1, Some(0)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Where the walk begins: the interpreters, the collector's lists, the modules, the frames of the threads.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::frames::FrameAt;
 use super::walk::Walk;
@@ -61,7 +61,7 @@ impl Walk<'_, '_> {
             for table in [fields.interp_static_types, fields.interp_extension_types].into_iter().flatten() {
                 for entry in (0..MOST_STATIC_TYPES).map(|at| interpreter + table + at * size) {
                     let class = self.view.pointer(entry + kind);
-                    if class == 0 || !self.is_type(class) {
+                    if class == 0 || !self.is_type(class) || !self.view.claim(1) {
                         break;
                     }
                     dicts.entry(class).or_insert_with(|| self.view.pointer(entry + dict));
@@ -77,10 +77,12 @@ impl Walk<'_, '_> {
         self.chain(head, self.fields.tstate_next, MOST_THREADS)
     }
 
-    fn chain(&self, first: u64, next: u64, most: usize) -> Vec<u64> {
+    /// Structs, each of which leads to the next, until that is null or was there before.
+    pub(super) fn chain(&self, first: u64, next: u64, most: usize) -> Vec<u64> {
         let mut found = Vec::new();
+        let mut seen = FxHashSet::default();
         let mut at = first;
-        while at != 0 && found.len() < most {
+        while at != 0 && found.len() < most && seen.insert(at) && self.view.claim(1) {
             found.push(at);
             at = self.view.pointer(at.wrapping_add(next));
         }

@@ -23,6 +23,9 @@ impl Walk<'_, '_> {
     /// The items, without the mark of those taken out: an object of the interpreter's that is in no other place.
     pub(super) fn visit_set(&self, set: u64, sink: &mut impl Sink) {
         let Some((table, slots)) = self.set_table(set) else { return };
+        if !self.view.claim(slots * ENTRY / WORD) {
+            return;
+        }
         let mut left = self.view.pointer(set + self.fields.set_used);
         for slot in 0..slots {
             let item = self.view.pointer(table + slot * ENTRY);
@@ -56,6 +59,9 @@ impl Walk<'_, '_> {
         );
         let (Some(left_block), Some(left_index), Some(items), Some(items_size), Some(right)) = offsets else { return };
         let count = self.view.pointer(deque + fields.object_length).min(MOST_IN_DEQUE);
+        if !self.view.claim(count) {
+            return;
+        }
         let mut block = self.view.pointer(deque + left_block);
         let mut index = self.view.pointer(deque + left_index);
         for at in 0..count {

@@ -60,7 +60,7 @@ impl Walk<'_, '_> {
             Library::Struct => {
                 let (codes, size) = (word(fields.struct_codes?), fields.format_code_size?);
                 // One more ends the list.
-                let count = (0..LONGEST).find(|at| view.pointer(codes + at * size) == 0)? + 1;
+                let count = (0..LONGEST).find(|at| !view.claim(1) || view.pointer(codes + at * size) == 0)? + 1;
                 count * size
             }
             Library::SyntaxTree => self.syntax_tree_size(word(fields.syntax_tree_root?))?,
@@ -104,6 +104,7 @@ impl Walk<'_, '_> {
             return 0;
         }
         let length = (0..LONGEST).find(|at| self.view.byte(text + at).is_none_or(|byte| byte == 0));
+        self.view.claim(length.unwrap_or(LONGEST) / WORD + 1);
         length.map_or(0, |length| length + 1)
     }
 
@@ -132,7 +133,7 @@ impl Walk<'_, '_> {
             }
             let count = u64::from(view.half(node + fields.syntax_node_count?)?);
             seen += count;
-            if seen > MOST_NODES || !view.has(children, count * size) {
+            if seen > MOST_NODES || !view.has(children, count * size) || !view.claim(count) {
                 return None;
             }
             // As Parser/node.c rounds up: how many were allocated.

@@ -2,6 +2,7 @@
 //!
 //! Sources: `Include/cpython/unicodeobject.h`, `Include/cpython/longintrepr.h`. Lengths are capped before anything is read.
 
+use super::image::WORD;
 use super::types::{Kind, Types};
 use super::walk::Walk;
 
@@ -47,6 +48,9 @@ impl Walk<'_, '_> {
         }
         let count = storage.length.min(limit);
         let bytes = self.view.bytes(data, (count * storage.width) as usize)?;
+        if !self.view.claim(bytes.len() as u64 / WORD + 1) {
+            return None;
+        }
         let text = match storage.width {
             1 => bytes.iter().map(|&byte| char::from(byte)).collect(),
             2 => {

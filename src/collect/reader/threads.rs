@@ -3,6 +3,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::image::WORD;
 use super::roots::Site;
 use super::types::{Attributes, Types};
 use super::walk::{Step, Walk};
@@ -41,7 +42,9 @@ impl Walk<'_, '_> {
             {
                 let kind = self.view.pointer(value + self.fields.object_type);
                 let kind = types.known(kind).map_or_else(|| "?".to_owned(), |kind| kind.name.to_string());
-                locals.push(LocalVariable { name, kind });
+                if self.view.claim(kind.len() as u64 / WORD) {
+                    locals.push(LocalVariable { name, kind });
+                }
             }
         });
         Frame {

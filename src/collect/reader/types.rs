@@ -6,6 +6,7 @@
 use rustc_hash::FxHashMap;
 
 use super::fields::Fields;
+use super::image::WORD;
 use super::library::Library;
 use super::numpy;
 use super::walk::Walk;
@@ -186,7 +187,7 @@ impl Types {
         // Down to the base that is written in C.
         let mut base = address;
         for _ in 0..LONGEST_CHAIN {
-            if !self.is_python(base, walk) {
+            if !self.is_python(base, walk) || !view.claim(1) {
                 break;
             }
             members_after_items |= walk.slots(base, &mut members);
@@ -298,6 +299,12 @@ impl Walk<'_, '_> {
 
     /// The kind of a type written in C, and the members of its objects.
     fn kind_of(&self, address: u64) -> (Kind, Vec<(u64, Box<str>)>) {
+        self.kind_within(address, LONGEST_CHAIN)
+    }
+
+    /// The same, with at most so many bases: a chain of them may close.
+    fn kind_within(&self, address: u64, bases: usize) -> (Kind, Vec<(u64, Box<str>)>) {
+        let Some(bases) = bases.checked_sub(1).filter(|_| self.view.claim(1)) else { return (Kind::Leaf, Vec::new()) };
         let name = self.name_of_type(address);
         let basicsize = self.view.pointer(address + self.fields.type_basicsize);
         let flags = self.view.pointer(address + self.fields.type_flags);
@@ -346,7 +353,8 @@ impl Walk<'_, '_> {
             }
             // What it has beside its own members is its base's: a defaultdict is a dict.
             let base = self.view.pointer(address + self.fields.type_base);
-            let inherited = if self.is_type(base) && base != address { self.kind_of(base).0 } else { Kind::Plain };
+            let inherited =
+                if self.is_type(base) && base != address { self.kind_within(base, bases).0 } else { Kind::Plain };
             let is_container = matches!(inherited, Kind::Dict | Kind::List | Kind::Tuple | Kind::Set);
             return (if is_container { inherited } else { Kind::Plain }, named);
         }
@@ -360,7 +368,7 @@ impl Walk<'_, '_> {
         // A static or heap type in C that adds nothing to its base is read like that, and so is any metatype.
         let base = self.view.pointer(address + self.fields.type_base);
         if base != address && self.is_type(base) {
-            let (kind, members) = self.kind_of(base);
+            let (kind, members) = self.kind_within(base, bases);
             let adds_nothing = self.view.pointer(base + self.fields.type_basicsize) == basicsize;
             let is_metatype = kind.is_of_types();
             if is_metatype || adds_nothing && kind != Kind::Leaf {
@@ -383,7 +391,8 @@ impl Walk<'_, '_> {
         let count = view.pointer(class + fields.object_length);
         let metatype = view.pointer(class + fields.object_type);
         let table = class.wrapping_add(view.pointer(metatype.wrapping_add(fields.type_basicsize)));
-        if count == 0 || count > MOST_SLOTS || !view.has(table, count * fields.member_size) {
+        let length = count.saturating_mul(fields.member_size);
+        if count == 0 || count > MOST_SLOTS || !view.has(table, length) || !view.claim(length / WORD + count) {
             return false;
         }
         let mut after_items = false;

@@ -23,7 +23,11 @@ impl Walk<'_, '_> {
 
     /// The words of `size` bytes from `start` on.
     pub(super) fn guess(&self, start: u64, size: u64, sink: &mut impl Sink) {
-        for at in (0..size.min(FARTHEST) / WORD).map(|word| start.wrapping_add(word * WORD)) {
+        let words = size.min(FARTHEST) / WORD;
+        if !self.view.claim(words) {
+            return;
+        }
+        for at in (0..words).map(|word| start.wrapping_add(word * WORD)) {
             match self.view.word(at) {
                 Some(0) => {}
                 Some(word) => sink.edge(word, Step::Guess),

@@ -50,15 +50,18 @@ pub(super) struct Walk<'i, 'a> {
 }
 
 impl<'i, 'a> Walk<'i, 'a> {
-    /// A way for another thread.
-    pub(super) fn another(&self) -> Walk<'i, 'a> {
-        Walk { view: self.view.another(), ..*self }
+    /// A way for another thread, on which each word may be looked at so many times.
+    pub(super) fn another(&self, times: u64) -> Walk<'i, 'a> {
+        Walk { view: self.view.another(times), ..*self }
     }
 }
 
 impl Walk<'_, '_> {
     /// Tells `sink` what the object at `object` of the type `kind` refers to.
     pub(super) fn visit(&self, object: u64, kind: &Type, sink: &mut impl Sink) {
+        if !self.view.claim(kind.members.len() as u64 + 1) {
+            return;
+        }
         // A datetime without a time zone ends before the place for it.
         let is_short = |given| self.view.byte(object.wrapping_add(given)) == Some(0);
         let absent = if let Kind::PlainIf(given) = kind.kind
@@ -120,10 +123,16 @@ impl Walk<'_, '_> {
     /// Words from `first` on.
     fn visit_items(&self, items: Option<(u64, u64)>, kind: &Type, sink: &mut impl Sink) {
         let Some((first, count)) = items else { return };
+        // Where lists and tuples are what they are, the position says it all.
+        let step = |at| if kind.is_builtin { Step::Unnamed } else { Step::Index(at) };
+        self.each_word(first, count, |at, word| sink.edge(word, step(at)));
+    }
+
+    /// Each of `count` words from `first` on, if that many can be there.
+    pub(super) fn each_word(&self, first: u64, count: u64, mut each: impl FnMut(u64, u64)) {
+        let Some((first, count)) = self.items(first, count).filter(|_| self.view.claim(count)) else { return };
         for at in 0..count {
-            // Where lists and tuples are what they are, the position says it all.
-            let step = if kind.is_builtin { Step::Unnamed } else { Step::Index(at) };
-            sink.edge(self.view.pointer(first + at * WORD), step);
+            each(at, self.view.pointer(first + at * WORD));
         }
     }
 
@@ -198,7 +207,7 @@ impl Walk<'_, '_> {
     /// Attribute values without a dict: their names are the keys that instances of the class share.
     fn visit_values(&self, class: u64, first: u64, sink: &mut impl Sink) {
         let keys = self.view.pointer(class + self.fields.heaptype_cached_keys);
-        let Some(keys) = self.keys(keys) else { return };
+        let Some(keys) = self.keys(keys).filter(|keys| self.view.claim(keys.count)) else { return };
         for at in 0..keys.count {
             let value = self.view.pointer(first.wrapping_add(at * WORD));
             if value != 0 {

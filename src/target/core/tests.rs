@@ -325,7 +325,7 @@ fn sample() -> Vec<u8> {
 proptest! {
     /// Whatever is changed or cut off, in the headers above all: no panic, and no more than the file could hold.
     #[test]
-    fn damaged_cores_never_panic(
+    fn fuzz_damaged_cores(
         changes in proptest::collection::vec((0..2000_usize, prop_oneof![Just(0_u8), Just(0xff), any::<u8>()]), 0..20),
         words in proptest::collection::vec((0..250_usize, any::<u64>()), 0..4),
         length in prop_oneof![Just(usize::MAX), 0..8000_usize],
@@ -346,7 +346,7 @@ proptest! {
     }
 
     #[test]
-    fn noise_behind_a_header_never_panics(noise in proptest::collection::vec(any::<u8>(), 0..3000)) {
+    fn fuzz_noise_behind_a_header(noise in proptest::collection::vec(any::<u8>(), 0..3000)) {
         let mut bytes = sample();
         bytes.truncate(64);
         bytes.extend(noise);
