@@ -4,8 +4,10 @@
 //! [`mark`] finds every object, [`list`] writes them down by address. All that is read is hostile: lengths are capped,
 //! pointers checked, loops bounded; what does not fit is counted, never believed.
 
+mod check;
 mod ctypes;
 mod dict;
+mod facts;
 mod fields;
 mod frames;
 mod image;
@@ -27,6 +29,7 @@ mod types;
 mod unknown;
 mod walk;
 
+pub(super) use self::check::Extent;
 use self::fields::Fields;
 use self::image::{Image, View};
 use self::lists::Listed;
@@ -35,7 +38,7 @@ use self::roots::Site;
 use self::types::{Structs, Types};
 use self::walk::Walk;
 use super::wire::Received;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind};
 use crate::heap::{Coverage, ObjectId, Root};
 use crate::layout::Layout;
 use crate::notice::Notice;
@@ -51,12 +54,15 @@ pub(super) struct Source<'a> {
     pub(super) version: Version,
     /// The address of `_PyRuntime`, 0 for 3.6.
     pub(super) runtime: u64,
+    pub(super) check: Extent,
 }
 
 /// Why memory gives no heap.
 pub(super) enum Unreadable {
     /// The collector is at work, or its lists are being changed: they are in pieces. A moment later they are not.
     Collecting,
+    /// What the offsets lead to is not what an interpreter has; unless it was just being changed.
+    Unfit(Error),
     Failed(Error),
 }
 
@@ -76,8 +82,14 @@ pub(super) fn read(source: &Source, threads: usize, again: bool) -> std::result:
     let walk = Walk { view: View::new(&image), fields: &fields, structs: &structs, static_dicts: &Default::default() };
     let static_dicts = walk.static_dicts(&site);
     let walk = Walk { static_dicts: &static_dicts, ..walk };
-    if walk.is_collecting(&site) {
+    let unfit = |what: String| Unreadable::Unfit(source.unfit(&what, walk.is_finalizing(&site)));
+    let mut types = learned(&walk, &site);
+    check::check(&walk, &site, &mut types).map_err(unfit)?;
+    if walk.collecting(&site).contains(&1) {
         return Err(Unreadable::Collecting);
+    }
+    if source.check == Extent::Whole {
+        walk.check_threads(&site).and_then(|()| walk.check_lists(&site)).map_err(unfit)?;
     }
     let mut notices = Vec::new();
     if walk.is_finalizing(&site) {
@@ -103,9 +115,12 @@ pub(super) fn read(source: &Source, threads: usize, again: bool) -> std::result:
         walk.roots_of(interpreter, &mut roots);
     }
     let held: Vec<u64> = roots.iter().map(|(object, _)| *object).collect();
-    let (marked, types) = mark::mark(&walk, objects, &listed.objects, &held, learned(&walk, &site)?, threads);
+    let (marked, types) = mark::mark(&walk, objects, &listed.objects, &held, types, threads);
     let broken_lists = listed.broken;
     drop(listed);
+    if source.check == Extent::Whole {
+        check::check_marked(marked.dangling, marked.count).map_err(unfit)?;
+    }
     if marked.count == 0 {
         return Err(Error::new(Kind::Busy, "not one object was found in its memory").into());
     }
@@ -152,14 +167,27 @@ pub(super) fn read(source: &Source, threads: usize, again: bool) -> std::result:
     })
 }
 
+impl Source<'_> {
+    /// The self-check failed with `what`.
+    fn unfit(&self, what: &str, finalizing: bool) -> Error {
+        let Source { version, layout, .. } = self;
+        if finalizing {
+            let text = "the interpreter is shutting down, and too little of it is left to be read";
+            return Error::new(Kind::Busy, format!("{text}: {what}"));
+        }
+        let text = format!("the offsets from {} do not fit this CPython {version}: {what}", layout.origin);
+        Error::new(Kind::NotPython, text)
+            .hint("give an unstripped file of this very build with -e, or install its debug symbols")
+            .hint("if it has just been started, try again")
+    }
+}
+
 /// The types, with a class written in Python to tell others of its kind by: `ModuleSpec` is in every interpreter.
-fn learned(walk: &Walk, site: &Site) -> Result<Types> {
+fn learned(walk: &Walk, site: &Site) -> Types {
     let mut types = Types::default();
-    let mut modules = 0;
     for interpreter in walk.interpreters(site) {
         let mut machinery = 0;
         walk.each_module(interpreter, &mut |name, module| {
-            modules += 1;
             if name == "_frozen_importlib" {
                 machinery = module;
             }
@@ -169,11 +197,7 @@ fn learned(walk: &Walk, site: &Site) -> Result<Types> {
             types.learn_python_class(class, walk);
         }
     }
-    if modules == 0 {
-        let text = "its layout does not fit: there is not one module in `sys.modules`";
-        return Err(Error::new(Kind::NotPython, text).hint("give an unstripped file of this very build with -e"));
-    }
-    Ok(types)
+    types
 }
 
 impl Walk<'_, '_> {
