@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
-use super::reader::{self, Unreadable};
+use super::reader::{self, Extent, Unreadable};
 use super::{executable, reading};
 use crate::cli::plan::CollectPlan;
 use crate::error::{Error, Kind, Result};
@@ -88,9 +88,10 @@ pub(crate) fn capture(plan: &CollectPlan, now: SystemTime, listener: &dyn Listen
         version: interpreter.version,
         runtime: interpreter.runtime,
         until: None,
+        check: Extent::whole_if(!truncated && core.missing().left_out == 0),
     };
     let received = reader::read(&source, reading::threads(), false).map_err(|unreadable| match unreadable {
-        Unreadable::Failed(error) => error,
+        Unreadable::Failed(error) | Unreadable::Unfit(error) => error,
         Unreadable::Collecting => Error::new(
             Kind::Busy,
             "the core was written in the middle of a garbage collection: its lists are in pieces",

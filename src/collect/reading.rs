@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::Job;
 use super::gdb::{Collected, Twinned};
-use super::reader::{self, Source, Unreadable};
+use super::reader::{self, Extent, Source, Unreadable};
 use super::wire::Received;
 use crate::error::{Error, Kind, Result};
 use crate::freeze::{self, How, Keeper, Landing, Purpose, Stood, TwinOrReason, VisitState};
@@ -25,6 +25,8 @@ const LONGEST_WAIT: Duration = Duration::from_millis(200);
 const MOST_TRIES: u32 = 20;
 /// To see whether a process is there, its first mappings are tried; some cannot be read even so.
 const MOST_TRIED: usize = 100;
+/// What fails the self-check so many times in a row is not just changing.
+const MOST_UNFIT: u32 = 3;
 /// A twin lives a little longer than we may need it.
 const SPARE: Duration = Duration::from_secs(30);
 
@@ -55,6 +57,7 @@ pub(super) fn on_twin(job: &Job, keeper: &mut Keeper) -> Result<Twinned> {
                 return Ok(Twinned::Collected(Box::new(Collected { received, freeze: "twin", pause, notices })));
             }
             Err(Unreadable::Collecting) => tries.wait()?,
+            Err(Unreadable::Unfit(error)) => tries.unfit(error)?,
             Err(Unreadable::Failed(error)) => return Err(error),
         }
     }
@@ -73,7 +76,8 @@ pub(super) fn on_target(job: &Job, how: How) -> Result<Collected> {
             milliseconds(copy.pause)
         ));
         let again = copy.stood != Stood::AlreadyStopped && tries.may_go_on();
-        match read(job, &copy, &copy.mappings, again) {
+        let check = Extent::whole_if(copy.stood != Stood::Running && copy.missing_pages == 0);
+        match read(job, &copy, &copy.mappings, check, again) {
             Ok(mut received) => {
                 let mut notices = tries.notices();
                 let label = if how == How::Live { "live" } else { "stop" };
@@ -105,6 +109,7 @@ pub(super) fn on_target(job: &Job, how: How) -> Result<Collected> {
                 );
             }
             Err(Unreadable::Collecting) => tries.wait()?,
+            Err(Unreadable::Unfit(error)) => tries.unfit(error)?,
             Err(Unreadable::Failed(error)) => return Err(error),
         }
     }
@@ -119,7 +124,7 @@ fn read_process(job: &Job, pid: i32, again: bool) -> std::result::Result<Receive
     // (mm/gup.c, `gup_must_unshare`, Linux 5.19 and later), which takes longer than reading and doubles the memory.
     let memory = ProcessMemory::open(pid).map_err(|e| gone(pid, &e))?;
     let mappings = maps::read(pid).map_err(|e| gone(pid, &e))?;
-    let received = read(job, &memory, &mappings, again);
+    let received = read(job, &memory, &mappings, Extent::Whole, again);
     if is_gone(&memory, &mappings) {
         let text = format!("the twin of pid {} ended before all of it was read", job.pid);
         let hint = "it is the first to go where memory runs out; `--freeze stop` needs no twin";
@@ -138,6 +143,7 @@ fn read(
     job: &Job,
     memory: &(dyn Memory + Sync),
     mappings: &[Mapping],
+    check: Extent,
     again: bool,
 ) -> std::result::Result<Received, Unreadable> {
     let source = Source {
@@ -147,6 +153,7 @@ fn read(
         version: job.interpreter.version,
         runtime: job.interpreter.runtime,
         until: Instant::now().checked_add(job.left()),
+        check,
     };
     let begun = Instant::now();
     let received = reader::read(&source, threads(), again)?;
@@ -163,11 +170,12 @@ pub(super) fn threads() -> usize {
 struct Tries<'j, 'a> {
     job: &'j Job<'a>,
     count: u32,
+    unfit: u32,
 }
 
 impl<'j, 'a> Tries<'j, 'a> {
     fn new(job: &'j Job<'a>) -> Self {
-        Tries { job, count: 0 }
+        Tries { job, count: 0, unfit: 0 }
     }
 
     /// Lets some time pass, the longer the more tries there were.
@@ -183,6 +191,16 @@ impl<'j, 'a> Tries<'j, 'a> {
         }
         self.job.step("it was collecting garbage just then: trying again");
         thread::sleep(wait);
+        Ok(())
+    }
+
+    /// Something may have been just changing; what is wrong each time is.
+    fn unfit(&mut self, error: Error) -> Result<()> {
+        self.unfit += 1;
+        if self.unfit >= MOST_UNFIT || error.kind != Kind::NotPython {
+            return Err(error);
+        }
+        self.job.step(&format!("{}: trying again", error.text));
         Ok(())
     }
 

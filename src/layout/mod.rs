@@ -100,6 +100,20 @@ impl Layout {
         self.offset(name).ok_or_else(|| with_remedies(Error::new(Kind::NotPython, unknown())))
     }
 
+    /// The same with one offset that is another.
+    #[cfg(test)]
+    pub(crate) fn with(&self, name: &'static str, offset: u64) -> Layout {
+        let mut layout = self.clone();
+        layout.found.offsets.insert(name, offset);
+        layout
+    }
+
+    /// Whether it passes the check of this module, as [`resolve`] demands of what it finds.
+    #[cfg(test)]
+    pub(crate) fn fits(&self, interpreter: &Interpreter, memory: &dyn Memory) -> std::result::Result<(), String> {
+        checked(self, interpreter, memory)
+    }
+
     /// The plain C types that are known, by name.
     pub(crate) fn objects(&self) -> impl Iterator<Item = (&'static str, Plain)> + '_ {
         let found =
@@ -294,7 +308,7 @@ mod tests {
             }
             for table in table::fitting(&interpreter) {
                 let layout = Layout { origin: Origin::Table(table.name), found: table.found, ..layout.clone() };
-                assert_eq!(checked(&layout, &interpreter, &memory), Ok(()), "{name}: {}", layout.origin);
+                assert_eq!(layout.fits(&interpreter, &memory), Ok(()), "{name}: {}", layout.origin);
             }
             wrong_layouts_are_refused(&name, &layout, &interpreter, &memory);
         }
@@ -312,16 +326,10 @@ mod tests {
             // With one interpreter the head of the list is the main one.
             let main = layout.offset("runtime.interpreters_main");
             for wrong in [offset + 8, offset + 16].into_iter().filter(|&wrong| Some(wrong) != main) {
-                let mut layout = layout.clone();
-                layout.found.offsets.insert(field_name(field), wrong);
-                let outcome = checked(&layout, interpreter, memory);
+                let outcome = layout.with(field, wrong).fits(interpreter, memory);
                 assert!(outcome.is_err(), "{name}: {field} at {wrong} instead of {offset} passed");
             }
         }
-    }
-
-    fn field_name(name: &str) -> &'static str {
-        names::known(name).expect("a name of ours")
     }
 
     /// The file is called something else, was deleted, and is mapped a second time, without data, as `libffi` does.

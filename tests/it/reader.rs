@@ -65,13 +65,18 @@ fn assert_covers(report: &Value, target: &Target) {
     assert_eq!(report["coverage"]["anomalies"], 0, "{}", report["coverage"]);
 }
 
-/// One of live.py's modes in which it does not answer, by every way.
+/// One of live.py's modes in which it does not answer.
 fn silent(python: &Python, mode: &str) {
-    let target = Target::start(python, "live.py", [mode]);
+    assert_read(&Target::start(python, "live.py", [mode]));
+}
+
+/// By every way there is the heap of live.py is found.
+#[track_caller]
+pub(crate) fn assert_read(target: &Target) {
     for freeze in if collector() == "gdb" { &["twin", "stop"][..] } else { &["twin", "stop", "live"] } {
-        let (_, report) = read(&target, &["--freeze", freeze]);
+        let (_, report) = read(target, &["--freeze", freeze]);
         assert_user_classes(&report, target.oracle());
-        assert_covers(&report, &target);
+        assert_covers(&report, target);
         target.assert_unharmed();
         target.assert_nothing_mapped();
     }
@@ -202,6 +207,32 @@ fn under_a_seccomp_filter() {
             }
             target.assert_unharmed();
             target.assert_nothing_mapped();
+        },
+    );
+}
+
+/// What every interpreter has is not there: as if it were laid out otherwise, it is not read.
+#[test]
+fn what_does_not_fit_is_refused() {
+    each(
+        |_| true,
+        |python| {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join("sitecustomize.py"), "import sys; sys.version = '3.0.1 (a lie)'")
+                .unwrap();
+            let target = Target::how(python, "live.py", ["idle"]).env("PYTHONPATH", folder.path()).now();
+            for freeze in ["twin", "stop", "live"] {
+                let done = Run::analyze(&[target.pid]).args(["-c", "reader", "--freeze", freeze]).output().exits(4);
+                assert!(
+                    done.stderr.contains("`sys.version` reads \"3.0.1 (a lie)\", which is not 3."),
+                    "{}",
+                    done.stderr
+                );
+                assert!(done.stderr.contains("hint: "), "{}", done.stderr);
+                assert_eq!(done.stdout, "");
+                target.assert_unharmed();
+                target.assert_nothing_mapped();
+            }
         },
     );
 }

@@ -32,6 +32,12 @@ impl Keys {
     pub(super) fn key_at(&self, entry: u64) -> u64 {
         self.entries + entry * self.stride + self.key
     }
+
+    /// Whether there are as many entries, used and to be used, as the index has room for: so in a dict that has its own
+    /// table and was never asked for any of its items.
+    pub(super) fn is_whole(&self) -> bool {
+        self.count.checked_add(self.usable) == Some(usable_fraction(self.slots))
+    }
 }
 
 impl Walk<'_, '_> {

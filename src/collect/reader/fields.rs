@@ -19,6 +19,10 @@ macro_rules! offsets {
         }
 
         impl Fields {
+            /// What layouts call them.
+            #[cfg(test)]
+            pub(super) const NAMES: &[&'static str] = &[$($path),*];
+
             /// Errors: `NotPython` naming the first offset that is needed and unknown.
             pub(super) fn new(layout: &Layout, version: Version) -> Result<Fields> {
                 Ok(Fields { version, $($field: offsets!(@get $need layout $path),)* })
@@ -101,6 +105,7 @@ offsets! {
     set_mask: ! "set.mask",
     set_table: ! "set.table",
     set_small_table: ! "set.small_table",
+    set_size: ? "set.size",
     str_length: ! "str.length",
     str_state: ! "str.state",
     str_ascii_size: ! "str.ascii_size",
@@ -138,6 +143,7 @@ offsets! {
     code_cell2arg: ? "code.cell2arg",
     code_opcache: ? "code.opcache",
     code_opcache_size: ? "code.opcache_size",
+    code_size: ? "code.size",
     opcache_size: ? "opcache.size",
     code_extra_count: ? "code_extra.count",
     frame_back: ! "frame.back",

@@ -10,6 +10,8 @@ use super::walk::{Sink, Step, Walk};
 
 /// More places in one frame are not believed.
 const MOST_PLACES: u64 = 1 << 20;
+/// Bytes of an instruction with its argument, since 3.11.
+const INSTRUCTION: u64 = 2;
 /// Deeper stacks end here.
 const DEEPEST: usize = 100_000;
 /// `FRAME_OWNED_BY_GENERATOR` and `FRAME_OWNED_BY_FRAME_OBJECT`; from 3 on a frame belongs to C code and has no Python in it.
@@ -22,14 +24,14 @@ const BY_C: u8 = 3;
 pub(super) struct FrameAt {
     pub(super) code: u64,
     pub(super) globals: u64,
-    function: u64,
+    pub(super) function: u64,
     /// `f_locals`: of a module or class body.
     locals_dict: u64,
     /// The frame object, if there is one.
-    object: u64,
+    pub(super) object: u64,
     /// The address of the first place, how many have names, and how many are on the stack above.
     first: u64,
-    named: u64,
+    pub(super) named: u64,
     stacked: u64,
     /// 3.11 and later: the instruction; before: `f_lasti`.
     pub(super) instruction: u64,
@@ -38,10 +40,15 @@ pub(super) struct FrameAt {
 impl Walk<'_, '_> {
     /// The frames of a thread, the innermost first.
     pub(super) fn frames_of_thread(&self, tstate: u64) -> Vec<FrameAt> {
+        self.possible_frames(tstate).into_iter().flatten().collect()
+    }
+
+    /// The same, with `None` for each that is none.
+    pub(super) fn possible_frames(&self, tstate: u64) -> Vec<Option<FrameAt>> {
         let fields = self.fields;
         if let Some(offset) = fields.tstate_frame {
             let frames = self.chain(self.view.pointer(tstate + offset), fields.frame_back, DEEPEST);
-            return frames.into_iter().filter_map(|frame| self.frame_object(frame)).collect();
+            return frames.into_iter().map(|frame| self.frame_object(frame)).collect();
         }
         let innermost = match (fields.tstate_current_frame, fields.tstate_cframe, fields.cframe_current_frame) {
             (Some(offset), ..) => self.view.pointer(tstate + offset),
@@ -52,7 +59,7 @@ impl Walk<'_, '_> {
         };
         let Some(previous) = fields.iframe_previous else { return Vec::new() };
         let frames = self.chain(innermost, previous, DEEPEST).into_iter();
-        frames.filter(|&frame| self.owner(frame) < BY_C).filter_map(|frame| self.interpreter_frame(frame)).collect()
+        frames.filter(|&frame| self.owner(frame) < BY_C).map(|frame| self.interpreter_frame(frame)).collect()
     }
 
     fn owner(&self, frame: u64) -> u8 {
@@ -121,15 +128,36 @@ impl Walk<'_, '_> {
         (fits && self.view.claim(places + 1)).then_some(frame)
     }
 
-    /// The str object with the name of a frame's place; 0 for one on the stack.
-    fn name_of_place(&self, frame: &FrameAt, place: u64) -> u64 {
+    /// Whether the instruction is one of the code's own, as far as it has an address: since 3.11.
+    pub(super) fn is_in_code(&self, frame: &FrameAt) -> bool {
+        let Some(adaptive) = self.fields.code_adaptive else { return true };
+        let start = frame.code.wrapping_add(adaptive);
+        let units = self.view.pointer(frame.code.wrapping_add(self.fields.object_length));
+        // Before the first one it is that in front of it.
+        (start.saturating_sub(INSTRUCTION)..=start.saturating_add(units.saturating_mul(INSTRUCTION)))
+            .contains(&frame.instruction)
+    }
+
+    /// How many names a frame's code has for its places.
+    pub(super) fn names_of_places(&self, frame: &FrameAt) -> u64 {
+        let names = self.tables_of_names().into_iter().flatten();
+        names
+            .map(|table| self.tuple_items(self.view.pointer(frame.code.wrapping_add(table))).map_or(0, |(_, n)| n))
+            .sum()
+    }
+
+    fn tables_of_names(&self) -> [Option<u64>; 3] {
         let fields = self.fields;
-        let mut place = place;
-        let tables = match fields.code_localsplusnames {
+        match fields.code_localsplusnames {
             Some(names) => [Some(names), None, None],
             None => [fields.code_varnames, fields.code_cellvars, fields.code_freevars],
-        };
-        for table in tables.into_iter().flatten() {
+        }
+    }
+
+    /// The str object with the name of a frame's place; 0 for one on the stack.
+    pub(super) fn name_of_place(&self, frame: &FrameAt, place: u64) -> u64 {
+        let mut place = place;
+        for table in self.tables_of_names().into_iter().flatten() {
             let names = self.view.pointer(frame.code.wrapping_add(table));
             let Some((first, count)) = self.tuple_items(names) else { continue };
             if place < count {

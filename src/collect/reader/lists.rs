@@ -32,6 +32,14 @@ struct End {
 }
 
 impl Walk<'_, '_> {
+    /// The first and the last node of a list, if they lead back to its head: itself when it is empty.
+    pub(super) fn ends_of_list(&self, head: u64) -> Option<[u64; 2]> {
+        let link = |at: u64, offset: u64| self.view.word(at.wrapping_add(offset)).map(|word| word & LINK);
+        let (first, last) = (link(head, self.fields.gc_next)?, link(head, self.fields.gc_prev)?);
+        let leads_back = link(first, self.fields.gc_prev)? == head && link(last, self.fields.gc_next)? == head;
+        leads_back.then_some([first, last])
+    }
+
     /// Adds to `listed` and to `places` the objects of the list at `head`.
     pub(super) fn follow_list(&self, head: u64, places: &Places, listed: &mut Listed) {
         let (next, prev) = (self.fields.gc_next, self.fields.gc_prev);

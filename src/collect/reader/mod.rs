@@ -4,8 +4,10 @@
 //! [`mark`] finds every object, [`list`] writes them down by address. All that is read is hostile: lengths are capped,
 //! pointers checked, loops bounded; what does not fit is counted, never believed.
 
+mod check;
 mod ctypes;
 mod dict;
+mod facts;
 mod fields;
 mod frames;
 #[cfg(test)]
@@ -35,6 +37,7 @@ mod walk;
 
 use std::time::Instant;
 
+pub(super) use self::check::Extent;
 use self::fields::Fields;
 use self::image::{Image, View, WORD};
 use self::lists::Listed;
@@ -43,7 +46,7 @@ use self::roots::Site;
 use self::types::{Structs, Types};
 use self::walk::Walk;
 use super::wire::Received;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind};
 use crate::heap::{Coverage, ObjectId, Root};
 use crate::layout::Layout;
 use crate::notice::Notice;
@@ -65,12 +68,15 @@ pub(super) struct Source<'a> {
     pub(super) runtime: u64,
     /// When to give up.
     pub(super) until: Option<Instant>,
+    pub(super) check: Extent,
 }
 
 /// Why memory gives no heap.
 pub(super) enum Unreadable {
     /// The collector is at work, or its lists are being changed: they are in pieces. A moment later they are not.
     Collecting,
+    /// What the offsets lead to is not what an interpreter has; unless it was just being changed.
+    Unfit(Error),
     Failed(Error),
 }
 
@@ -105,8 +111,16 @@ fn read_image(
         Walk { view: View::new(image, TIMES), fields: &fields, structs: &structs, static_dicts: &Default::default() };
     let static_dicts = walk.static_dicts(&site);
     let walk = Walk { static_dicts: &static_dicts, ..walk };
-    if walk.is_collecting(&site) {
+    let unfit = |what: String| Unreadable::Unfit(source.unfit(&what, walk.is_finalizing(&site)));
+    let mut types = learned(&walk, &site);
+    if source.check.is_any() {
+        check::check(&walk, &site, &mut types).map_err(unfit)?;
+    }
+    if walk.collecting(&site).contains(&1) {
         return Err(Unreadable::Collecting);
+    }
+    if source.check == Extent::Whole {
+        walk.check_threads(&site).and_then(|()| walk.check_lists(&site)).map_err(unfit)?;
     }
     let mut notices = Vec::new();
     if walk.is_finalizing(&site) {
@@ -132,9 +146,12 @@ fn read_image(
         walk.roots_of(interpreter, &mut roots);
     }
     let held: Vec<u64> = roots.iter().map(|(object, _)| *object).collect();
-    let (marked, types) = mark::mark(&walk, objects, &listed.objects, &held, learned(&walk, &site)?, threads);
+    let (marked, types) = mark::mark(&walk, objects, &listed.objects, &held, types, threads);
     let broken_lists = listed.broken;
     drop(listed);
+    if source.check == Extent::Whole {
+        check::check_marked(marked.dangling, marked.count).map_err(unfit)?;
+    }
     if marked.count == 0 {
         return Err(Error::new(Kind::Busy, "not one object was found in its memory").into());
     }
@@ -191,14 +208,27 @@ fn read_image(
     })
 }
 
+impl Source<'_> {
+    /// The self-check failed with `what`.
+    fn unfit(&self, what: &str, finalizing: bool) -> Error {
+        let Source { version, layout, .. } = self;
+        if finalizing {
+            let text = "the interpreter is shutting down, and too little of it is left to be read";
+            return Error::new(Kind::Busy, format!("{text}: {what}"));
+        }
+        let text = format!("the offsets from {} do not fit this CPython {version}: {what}", layout.origin);
+        Error::new(Kind::NotPython, text)
+            .hint("give an unstripped file of this very build with -e, or install its debug symbols")
+            .hint("if it has just been started, try again")
+    }
+}
+
 /// The types, with a class written in Python to tell others of its kind by: `ModuleSpec` is in every interpreter.
-fn learned(walk: &Walk, site: &Site) -> Result<Types> {
+fn learned(walk: &Walk, site: &Site) -> Types {
     let mut types = Types::default();
-    let mut modules = 0;
     for interpreter in walk.interpreters(site) {
         let mut machinery = 0;
         walk.each_module(interpreter, &mut |name, module| {
-            modules += 1;
             if name == "_frozen_importlib" {
                 machinery = module;
             }
@@ -208,11 +238,7 @@ fn learned(walk: &Walk, site: &Site) -> Result<Types> {
             types.learn_python_class(class, walk);
         }
     }
-    if modules == 0 {
-        let text = "its layout does not fit: there is not one module in `sys.modules`";
-        return Err(Error::new(Kind::NotPython, text).hint("give an unstripped file of this very build with -e"));
-    }
-    Ok(types)
+    types
 }
 
 impl Walk<'_, '_> {

@@ -89,26 +89,32 @@ impl Walk<'_, '_> {
         found
     }
 
-    /// Whether some interpreter is collecting garbage just now.
-    pub(super) fn is_collecting(&self, site: &Site) -> bool {
-        let set = |address: u64| self.view.half(address).is_some_and(|flag| flag != 0);
+    /// For each interpreter whether it is collecting garbage just now: 1 then, else 0.
+    pub(super) fn collecting(&self, site: &Site) -> Vec<u32> {
+        let flag = |address: u64| self.view.half(address).unwrap_or(0);
         if let Some(address) = site.collecting {
-            return set(address);
+            return vec![flag(address)];
         }
         if let Some(offset) = self.fields.runtime_gc_collecting {
-            return set(site.runtime + offset);
+            return vec![flag(site.runtime + offset)];
         }
-        let Some(offset) = self.fields.interp_gc_collecting else { return false };
-        self.interpreters(site).iter().any(|interpreter| set(interpreter + offset))
+        let Some(offset) = self.fields.interp_gc_collecting else { return Vec::new() };
+        self.interpreters(site).iter().map(|interpreter| flag(interpreter + offset)).collect()
     }
 
-    /// Whether the interpreter is on its way out: what is left is being taken down.
-    pub(super) fn is_finalizing(&self, site: &Site) -> bool {
+    /// The thread state with which the interpreter is on its way out; 0 when it is not.
+    pub(super) fn finalizing(&self, site: &Site) -> u64 {
         match (site.finalizing, self.fields.runtime_finalizing) {
-            (Some(address), _) => self.view.pointer(address) != 0,
-            (None, Some(offset)) if site.runtime != 0 => self.view.pointer(site.runtime + offset) != 0,
-            _ => false,
+            (Some(address), _) => self.view.pointer(address),
+            (None, Some(offset)) if site.runtime != 0 => self.view.pointer(site.runtime + offset),
+            _ => 0,
         }
+    }
+
+    /// Whether it is on its way out: what is left is being taken down.
+    pub(super) fn is_finalizing(&self, site: &Site) -> bool {
+        let finalizing = self.finalizing(site);
+        finalizing != 0 && self.interpreters(site).iter().any(|&at| self.threads(at).contains(&finalizing))
     }
 
     /// The heads of the collector's lists, each with whether it is that of the permanent generation.

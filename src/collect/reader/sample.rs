@@ -11,7 +11,7 @@ use std::io;
 use super::fields::Fields;
 use super::image::WORD;
 use super::types::flag;
-use super::{Received, Source, Unreadable, read};
+use super::{Extent, Received, Source, Unreadable, read};
 use crate::layout::Layout;
 use crate::target::maps::{self, Mapping};
 use crate::target::memory::Memory;
@@ -84,11 +84,11 @@ impl Sample {
 
     pub(super) fn read(&self, threads: usize, again: bool) -> Result<Received, Unreadable> {
         let Sample { layout, version, runtime, mappings, .. } = self;
-        read(
-            &Source { memory: self, mappings, layout, version: *version, runtime: *runtime, until: None },
-            threads,
-            again,
-        )
+        let source =
+            |check| Source { memory: self, mappings, layout, version: *version, runtime: *runtime, until: None, check };
+        // No whole interpreter, so it is refused; but not by a panic.
+        let _ = read(&source(Extent::Whole), threads, again);
+        read(&source(Extent::Nothing), threads, again)
     }
 
     pub(super) fn set(&mut self, address: u64, word: u64) {

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::image::WORD;
 use super::roots::Site;
-use super::types::{Attributes, Types};
+use super::types::Types;
 use super::walk::{Step, Walk};
 use crate::heap::{Frame, LocalVariable, ThreadFacts};
 
@@ -19,7 +19,7 @@ impl Walk<'_, '_> {
     pub(super) fn thread_facts(&self, site: &Site, types: &Types) -> Vec<ThreadFacts> {
         let mut facts = Vec::new();
         for interpreter in self.interpreters(site) {
-            let names = self.thread_names(interpreter);
+            let names = self.thread_names(interpreter, types);
             for tstate in self.threads(interpreter).into_iter().take(MOST_THREADS) {
                 let ident = self.view.pointer(tstate + self.fields.tstate_thread_id);
                 let frames = self.frames_of_thread(tstate);
@@ -56,7 +56,7 @@ impl Walk<'_, '_> {
     }
 
     /// The names that `threading` has, by identifier.
-    fn thread_names(&self, interpreter: u64) -> FxHashMap<u64, String> {
+    fn thread_names(&self, interpreter: u64, types: &Types) -> FxHashMap<u64, String> {
         let mut names = FxHashMap::default();
         let mut threading = 0;
         self.each_module(interpreter, &mut |name, module| {
@@ -69,7 +69,8 @@ impl Walk<'_, '_> {
         let mut ident = None;
         self.visit_dict(active, &mut |target: u64, step: Step<'_>| match step {
             Step::Key(_) => {
-                let name = self.attribute(target, "_name").and_then(|name| self.name(name));
+                let name = types.known(self.type_of(target)).and_then(|kind| self.attribute(target, kind, "_name"));
+                let name = name.and_then(|name| self.name(name));
                 if let (Some(ident), Some(name)) = (ident, name)
                     && names.len() < MOST_THREADS
                 {
@@ -79,24 +80,5 @@ impl Walk<'_, '_> {
             _ => ident = self.int(target).and_then(|value| u64::try_from(value).ok()),
         });
         names
-    }
-
-    /// An attribute that an instance of a class has itself.
-    fn attribute(&self, object: u64, name: &str) -> Option<u64> {
-        let class = self.view.pointer(object.wrapping_add(self.fields.object_type));
-        let mut types = Types::default();
-        let row = types.row(class, self)?;
-        let kind = types.at(row);
-        if kind.attributes == Attributes::None {
-            return None;
-        }
-        let mut found = None;
-        let mut dict = 0;
-        self.visit(object, kind, &mut |target: u64, step: Step<'_>| match step {
-            Step::Attribute(own) if self.name(own).as_deref() == Some(name) => found = Some(target),
-            Step::Named(".__dict__") => dict = target,
-            _ => {}
-        });
-        found.or_else(|| self.lookup(dict, name))
     }
 }

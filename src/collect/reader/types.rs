@@ -20,6 +20,7 @@ pub(super) mod flag {
     pub(in super::super) const HEAP_TYPE: u64 = 1 << 9;
     pub(in super::super) const READY: u64 = 1 << 12;
     pub(in super::super) const HAVE_GC: u64 = 1 << 14;
+    pub(in super::super) const DICT_SUBCLASS: u64 = 1 << 29;
     pub(in super::super) const TYPE_SUBCLASS: u64 = 1 << 31;
 }
 /// Chains of bases and of metatypes are no longer.
@@ -340,7 +341,7 @@ impl Walk<'_, '_> {
             "collections.OrderedDict" => Kind::OrderedDict,
             _ => Kind::Unknown,
         };
-        if kind != Kind::Unknown {
+        if kind != Kind::Unknown && self.misfit(address).is_none() {
             return (kind, Vec::new());
         }
         if let Some(known) = self.structs.known.get(name.as_str()).filter(|known| known.size == basicsize) {
