@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use rustc_hash::FxHashMap;
 
 use super::check::shown;
+use super::fields::Fields;
 use super::image::WORD;
 use super::types::{Type, Types};
 use super::walk::{Step, Walk};
@@ -176,7 +177,7 @@ impl Walk<'_, '_> {
     /// What is wrong with the size of a type's objects, if it is one of the interpreter's own types and we know their struct.
     pub(super) fn misfit(&self, class: u64) -> Option<String> {
         let name = self.name_of_type(class);
-        let expected = self.expected_size(&name)?;
+        let expected = self.fields.size_of_objects(&name)?;
         let [size, each] = [self.fields.type_basicsize, self.fields.type_itemsize]
             .map(|offset| self.view.word(class + offset).unwrap_or(0));
         let wrong = (size, each) != expected;
@@ -185,10 +186,12 @@ impl Walk<'_, '_> {
             format!("is or has the type {}, whose objects have {size} bytes and {each} for each item, not {of} and {of_each}", shown(&name))
         })
     }
+}
 
-    /// `tp_basicsize` and `tp_itemsize`.
-    fn expected_size(&self, name: &str) -> Option<(u64, u64)> {
-        let fields = self.fields;
+impl Fields {
+    /// `tp_basicsize` and `tp_itemsize` of a type of the interpreter's own.
+    pub(super) fn size_of_objects(&self, name: &str) -> Option<(u64, u64)> {
+        let fields = self;
         let places = fields.iframe_localsplus;
         Some(match name {
             "builtins.object" => (fields.object_size, 0),

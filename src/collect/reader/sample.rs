@@ -157,6 +157,7 @@ impl Maker {
         let f = self.fields.clone();
         let class = self.room(BEFORE + f.heaptype_size.max(f.type_size) + 4 * f.member_size) + BEFORE;
         let metatype = *self.types.get("builtins.type").unwrap_or(&class);
+        let (size, each) = f.size_of_objects(name).unwrap_or((size, 0));
         self.types.insert(name.to_owned(), class);
         self.made.insert(class, "builtins.type".to_owned());
         let text = self.room(name.len() as u64 + 1);
@@ -167,6 +168,7 @@ impl Maker {
             (f.type_name, text),
             (f.type_flags, flags | flag::READY),
             (f.type_basicsize, size),
+            (f.type_itemsize, each),
             (f.type_base, if is_heap_type { self.types["builtins.object"] } else { 0 }),
         ] {
             self.put(class + offset, word);
