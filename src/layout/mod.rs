@@ -45,6 +45,21 @@ struct Found {
     objects: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
 }
 
+impl Found {
+    /// Adds what only extension modules have, whose debug information is not the interpreter's, as `near` has it: the table of a
+    /// build like this one. Before it is used, what the type says of its size is compared.
+    fn add_library(&mut self, near: &Found) {
+        for field in names::library().flat_map(|structure| structure.fields) {
+            if let Some(&offset) = near.offsets.get(field.name) {
+                self.offsets.entry(field.name).or_insert(offset);
+            }
+        }
+        for (&name, members) in &near.objects {
+            self.objects.entry(name).or_insert_with(|| members.clone());
+        }
+    }
+}
+
 /// The struct of a plain C type.
 #[derive(Clone, Debug)]
 pub(crate) struct Plain {
@@ -162,11 +177,17 @@ pub(crate) fn resolve(interpreter: &Interpreter, debug_files: &[PathBuf], memory
     let (same_build, near): (Vec<_>, Vec<_>) =
         table::fitting(interpreter).into_iter().partition(|table| table.is_of(interpreter));
     let from_table = |table: Table| (Origin::Table(table.name), Ok(table.found));
-    let from_file = |(path, elf): &(&PathBuf, &Elf)| (Origin::Dwarf(path.to_path_buf()), dwarf::find(elf, version));
+    let from_file = |(path, elf): &(&PathBuf, &Elf)| {
+        let found = dwarf::find(elf, version).map(|mut found| {
+            near.first().iter().for_each(|table| found.add_library(&table.found));
+            found
+        });
+        (Origin::Dwarf(path.to_path_buf()), found)
+    };
     // The table of this very build says the same as its DWARF, and is quicker. Each is only made when those before
     // failed.
     let sources = same_build.into_iter().map(from_table).chain(files.iter().map(from_file));
-    let sources = sources.chain(near.into_iter().map(from_table));
+    let sources = sources.chain(near.iter().map(|table| (Origin::Table(table.name), Ok(table.found.clone()))));
     let sources = sources.chain(
         (!told.is_empty()).then(|| (Origin::DebugOffsets, Ok(Found { offsets: told.clone(), ..Found::default() }))),
     );

@@ -98,7 +98,12 @@ impl Elf {
             return Err(invalid("not a regular file"));
         }
         let (machine, loads, sections) = headers(&file).map_err(|error| invalid(&error.to_string()))?;
-        Ok(Elf { content: Content::File(file), length: metadata.len(), machine, loads, sections })
+        let mut elf = Elf { content: Content::File(file), length: metadata.len(), machine, loads, sections };
+        if elf.sections.is_empty() {
+            let head = elf.head(PAGE as usize).unwrap_or_default();
+            elf.sections = loaded::sections_of(&head, |offset, length| elf.part(offset, length));
+        }
+        Ok(elf)
     }
 
     /// The instruction set (`EM_…`).

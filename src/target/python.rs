@@ -259,7 +259,15 @@ fn examine(
     match evidence {
         Evidence::Current(_) if version.at_least(3, 7) => return Err(format!("{version} without `_PyRuntime`")),
         Evidence::Current(_) if !version.at_least(3, 6) => return Err(format!("Python {version} is older than 3.6")),
-        Evidence::Current(_) => return Ok(Facts { version, free_threaded, runtime: 0 }),
+        Evidence::Current(_) => {
+            // Null until it begins (Python/pylifecycle.c): extension modules may bring the library along with a program
+            // that has the interpreter itself.
+            let begun = elf.symbol("Py_FileSystemDefaultEncoding").map(|symbol| symbol.address.wrapping_add(bias));
+            if begun.is_some_and(|at| memory.u64(at).is_ok_and(|pointer| pointer == 0)) {
+                return Err("it is loaded but not initialised".to_owned());
+            }
+            return Ok(Facts { version, free_threaded, runtime: 0 });
+        }
         // `_Py_DebugOffsets` (Include/internal/pycore_debug_offsets.h): cookie, version, free-threaded, then of
         // `_PyRuntimeState` the size and the offsets of `_finalizing` and `interpreters.head`.
         Evidence::Runtime(_) if version.at_least(3, 13) => {

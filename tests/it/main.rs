@@ -9,6 +9,7 @@ mod deaths;
 mod errors;
 mod live;
 mod matrix;
+mod places;
 mod reader;
 mod reports;
 mod stop;

@@ -238,7 +238,7 @@ fn what_does_not_fit_is_refused() {
 }
 
 /// Count and bytes of a type.
-fn row(report: &Value, name: &str) -> (u64, u64) {
+pub(crate) fn row(report: &Value, name: &str) -> (u64, u64) {
     let rows = report["types"].as_array().expect("types");
     let row = rows.iter().find(|row| row["type"] == name);
     row.map_or((0, 0), |row| (row["count"].as_u64().unwrap(), row["bytes"].as_u64().unwrap()))

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::live::{assert_census, assert_user_classes};
+use crate::reader::assert_read;
 use crate::support::{Python, Run, Target, process, pythons, redacted, root_or_say, say, usual};
 
 const NOBODY: [&str; 5] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
@@ -121,6 +122,7 @@ fn a_target_in_namespaces_of_its_own() {
         assert_eq!(found["collection"]["freeze"], freeze);
         assert_eq!(found["target"]["pid"], target.pid);
     }
+    assert_read(&target);
 }
 
 /// Its paths are not ours.
@@ -145,6 +147,7 @@ fn a_target_with_another_root_folder() {
         let found = report(&target, Run::analyze(&[target.pid]).args(["--freeze", freeze, "--max-hold", "20"]));
         assert_eq!(found["collection"]["freeze"], freeze);
     }
+    assert_read(&target);
 }
 
 /// The target reaches neither what we write nor what we read: no folder or file of ours has a name it could guess.

@@ -1,8 +1,8 @@
-//! What of an ELF file is in the memory that it is mapped to, for when the file itself cannot be had: program headers,
-//! build-id and exported symbols.
+//! What the loader finds in an ELF file without its section table: program headers, build-id and exported symbols. For when
+//! the file itself cannot be had, from the memory it is mapped to; and for a file whose section table was cut off.
 //!
-//! Their bytes are copied once; sections that the loader does not map (full symbols, debug information) are absent.
-//! Everything is read from a target: sizes are bounded, and what does not fit is absent.
+//! From memory their bytes are copied once; sections that the loader does not map (full symbols, debug information) are
+//! absent. Everything is read from a target: sizes are bounded, and what does not fit is absent.
 
 use object::elf;
 
@@ -17,6 +17,8 @@ const HEAD: usize = PAGE as usize;
 const MAX_SMALL: u64 = 64 << 10;
 /// The biggest libraries export some 100,000 symbols, of 24 bytes each and a long name.
 const MAX_SYMBOLS: u64 = 64 << 20;
+const MAX_NOTES: usize = 16;
+const BUILD_ID: &str = ".note.gnu.build-id";
 const DT_STRTAB: u64 = 5;
 const DT_SYMTAB: u64 = 6;
 const DT_STRSZ: u64 = 10;
@@ -28,12 +30,11 @@ impl Elf {
         let mut content = vec![0; HEAD];
         memory.read(begin.start, &mut content).ok()?;
         let header = raw::header(&content)?;
-        let loads: Vec<Load> =
-            header.segments.iter().filter(|segment| segment.kind == raw::PT_LOAD).map(load).collect();
+        let loads = loads(&header);
         let bias = bias_of(&loads, begin.start, 0)?;
         let mut loaded = Loaded { content, sections: Vec::new(), bias, memory };
-        for note in header.segments.iter().filter(|segment| segment.kind == raw::PT_NOTE).take(16) {
-            loaded.add(".note.gnu.build-id", elf::SHT_NOTE, note.address, note.file_size.min(MAX_SMALL), 0);
+        for note in header.segments.iter().filter(|segment| segment.kind == raw::PT_NOTE).take(MAX_NOTES) {
+            loaded.add(BUILD_ID, elf::SHT_NOTE, note.address, note.file_size.min(MAX_SMALL), 0);
         }
         let dynamic = header.segments.iter().find(|segment| segment.kind == raw::PT_DYNAMIC);
         dynamic.and_then(|dynamic| loaded.symbols(dynamic));
@@ -73,14 +74,57 @@ impl Elf {
     }
 }
 
-fn load(segment: &Segment) -> Load {
-    Load {
+fn loads(header: &raw::Header) -> Vec<Load> {
+    let loads = header.segments.iter().filter(|segment| segment.kind == raw::PT_LOAD).map(|segment| Load {
         offset: segment.offset,
         address: segment.address,
         file_size: segment.file_size,
         memory_size: segment.memory_size,
         writable: segment.flags & raw::PF_W != 0,
+    });
+    loads.collect()
+}
+
+/// The sections of a file that begins with `head` and has no table of them; `part` reads so many bytes from an offset on.
+pub(super) fn sections_of(head: &[u8], part: impl Fn(u64, u64) -> Option<Vec<u8>>) -> Vec<Section> {
+    let mut sections = Vec::new();
+    let Some(header) = raw::header(head) else { return sections };
+    let loads = loads(&header);
+    let section = |name: &str, kind, address: u64, size: u64, link| {
+        let load = loads.iter().find(|load| address.wrapping_sub(load.address) < load.file_size)?;
+        let offset = load.offset.checked_add(address.wrapping_sub(load.address))?;
+        Some(Section { name: name.to_owned(), address, size, offset, kind, compressed: false, link })
+    };
+    for note in header.segments.iter().filter(|segment| segment.kind == raw::PT_NOTE).take(MAX_NOTES) {
+        let size = note.file_size.min(MAX_SMALL);
+        if part(note.offset, size).is_some_and(|bytes| super::build_id_of_notes(&bytes).is_some()) {
+            sections.extend(section(BUILD_ID, elf::SHT_NOTE, note.address, size, 0));
+        }
     }
+    let dynamic = header.segments.iter().find(|segment| segment.kind == raw::PT_DYNAMIC);
+    let entries = dynamic.and_then(|dynamic| part(dynamic.offset, dynamic.file_size.min(MAX_SMALL)));
+    if let Some([(symbols, size), (strings, names)]) = entries.and_then(|entries| exported(&entries, |address| address))
+        && let Some(strings) = section(".dynstr", elf::SHT_STRTAB, strings, names, 0)
+    {
+        let link = sections.len() as u32;
+        sections.push(strings);
+        sections.extend(section(".dynsym", elf::SHT_DYNSYM, symbols, size, link));
+    }
+    sections
+}
+
+/// Where the entries of a dynamic section say that the exported symbols are, and their names: address and size of each.
+/// `own` makes an address of the file's own of one that is told.
+fn exported(entries: &[u8], own: impl Fn(u64) -> u64) -> Option<[(u64, u64); 2]> {
+    let value = |tag| {
+        let entry = entries.chunks_exact(16).find(|entry| u64_at(entry, 0) == Some(tag))?;
+        u64_at(entry, 8)
+    };
+    let (symbols, strings) = (own(value(DT_SYMTAB)?), own(value(DT_STRTAB)?));
+    // The number of symbols is told nowhere; all linkers put the names behind them.
+    let (size, names) = (strings.checked_sub(symbols)?, value(DT_STRSZ)?);
+    let bounded = size <= MAX_SYMBOLS && names <= MAX_SYMBOLS;
+    bounded.then_some([(symbols, size - size % 24), (strings, names)])
 }
 
 /// The sections found so far, and where to find more.
@@ -110,21 +154,12 @@ impl Loaded<'_> {
     fn symbols(&mut self, dynamic: &Segment) -> Option<()> {
         let mut entries = vec![0; usize::try_from(dynamic.memory_size.min(MAX_SMALL)).ok()?];
         self.memory.read(dynamic.address.wrapping_add(self.bias), &mut entries).ok()?;
-        let value = |tag| {
-            let entry = entries.chunks_exact(16).find(|entry| u64_at(entry, 0) == Some(tag))?;
-            u64_at(entry, 8)
-        };
         // glibc's loader writes addresses of the process over those of the file, musl's does not.
         let own = |address: u64| if address >= self.bias { address.wrapping_sub(self.bias) } else { address };
-        let (symbols, strings) = (own(value(DT_SYMTAB)?), own(value(DT_STRTAB)?));
-        // The number of symbols is told nowhere; all linkers put the names behind them.
-        let (size, names) = (strings.checked_sub(symbols)?, value(DT_STRSZ)?);
-        if size > MAX_SYMBOLS || names > MAX_SYMBOLS {
-            return None;
-        }
+        let [(symbols, size), (strings, names)] = exported(&entries, own)?;
         let link = self.sections.len() as u32;
         self.add(".dynstr", elf::SHT_STRTAB, strings, names, 0)?;
-        self.add(".dynsym", elf::SHT_DYNSYM, symbols, size - size % 24, link)
+        self.add(".dynsym", elf::SHT_DYNSYM, symbols, size, link)
     }
 }
 
@@ -151,6 +186,31 @@ mod tests {
         assert!(file.is_file() && !loaded.is_file() && loaded.head(8).is_none());
         assert_eq!(file.begins_like(&mappings, &memory), Some(true));
         assert_eq!(loaded.initial(loaded.loads()[0].address, 8), None, "a file only has that");
+    }
+
+    #[test]
+    fn a_file_without_its_section_table_tells_what_the_loader_finds() {
+        let maps = maps::read(std::process::id() as i32).expect("own mappings are readable");
+        let libc = maps.iter().find(|mapping| mapping.path.to_string_lossy().contains("libc.so")).expect("we use libc");
+        let file = Elf::open(&libc.path).expect("it is there");
+        let mut bytes = std::fs::read(&libc.path).expect("it can be read");
+        for field in SECTION_FIELDS {
+            bytes[field].fill(0);
+        }
+        let copy = tempfile::NamedTempFile::new().expect("there is room for temporary files");
+        std::fs::write(copy.path(), &bytes).expect("it can be written");
+        let cut = Elf::open(copy.path()).expect("the loader would take it");
+        assert_eq!((cut.build_id(), cut.loads()), (file.build_id(), file.loads()));
+        for name in ["malloc", "environ", "getpid", "no such symbol"] {
+            assert_eq!(cut.dynamic_symbol(name), file.dynamic_symbol(name), "{name}");
+        }
+        assert!(cut.symbol("malloc").is_some() && cut.section(".text").is_none());
+        for length in [64, 100, 1000, 4096, 100_000] {
+            std::fs::write(copy.path(), &bytes[..length]).expect("it can be written");
+            if let Ok(cut) = Elf::open(copy.path()) {
+                assert!(cut.symbol("malloc").is_none(), "{length}");
+            }
+        }
     }
 
     #[test]

@@ -75,6 +75,11 @@ impl Target {
         self.oracle.as_ref().expect("a program that takes a census")
     }
 
+    /// What is mapped now is what it has: something was done to its files.
+    pub(crate) fn look_again(&mut self) {
+        self.mappings = process::mappings(self.pid);
+    }
+
     /// The next line it writes.
     pub(crate) fn line(&self) -> String {
         let mut written = self.written.bytes.lock().unwrap();
