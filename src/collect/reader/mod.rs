@@ -40,7 +40,7 @@ use self::image::{Image, View, WORD};
 use self::lists::Listed;
 use self::places::Places;
 use self::roots::Site;
-use self::types::{Structs, Types};
+use self::types::{NAMELESS, Structs, Types};
 use self::walk::Walk;
 use super::wire::Received;
 use crate::error::{Error, Kind, Result};
@@ -164,6 +164,11 @@ fn read_image(
         let text = format!("{} of its memory were not looked at: it has mapped too much", Bytes(image.left_out));
         notices.push(Notice::new("memory-left-out", text));
     }
+    let nameless = types.iter().filter(|kind| &*kind.name == NAMELESS).count();
+    if nameless > 0 {
+        let text = format!("the names of {nameless} types are not in its memory: they are all listed as `{NAMELESS}`");
+        notices.push(Notice::new("names-missing", text));
+    }
     let refused = counted.refused || marked.refused || walk.view.refused.get();
     if refused {
         let text =
@@ -194,11 +199,11 @@ fn read_image(
 /// The types, with a class written in Python to tell others of its kind by: `ModuleSpec` is in every interpreter.
 fn learned(walk: &Walk, site: &Site) -> Result<Types> {
     let mut types = Types::default();
-    let mut modules = 0;
+    let (mut modules, mut anything) = (0, 0);
     for interpreter in walk.interpreters(site) {
         let mut machinery = 0;
         walk.each_module(interpreter, &mut |name, module| {
-            modules += 1;
+            (modules, anything) = (modules + 1, module);
             if name == "_frozen_importlib" {
                 machinery = module;
             }
@@ -211,6 +216,10 @@ fn learned(walk: &Walk, site: &Site) -> Result<Types> {
     if modules == 0 {
         let text = "its layout does not fit: there is not one module in `sys.modules`";
         return Err(Error::new(Kind::NotPython, text).hint("give an unstripped file of this very build with -e"));
+    }
+    if walk.name_of_type(walk.type_of_types(anything)) != "builtins.type" {
+        let text = "the names of its types are not in its memory: they are part of the interpreter's file";
+        return Err(Error::new(Kind::NotPython, text));
     }
     Ok(types)
 }
