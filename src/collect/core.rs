@@ -21,6 +21,8 @@ use crate::target::python::{self, Interpreter, Source};
 use crate::units::{Bytes, milliseconds, printable, utc};
 
 const MAX_NAME: usize = 200;
+/// How a core has all of the files in it.
+const WITH_FILES: &str = "or have the next core written whole: `echo 0x37 > /proc/PID/coredump_filter` before";
 
 /// A process that is no more, ready to be read: its memory, mappings and threads are those of `core`.
 #[derive(Debug)]
@@ -54,11 +56,13 @@ pub(crate) fn open(path: &Path, plan: &CollectPlan, listener: &dyn Listener) -> 
     core.find_files(&Search { exec: plan.exec.clone(), root: root.clone(), beside });
     listener.step(&format!("core of pid {} opened: {} of memory in it", core.pid(), Bytes(core.present())));
 
-    let interpreter = python::find(Source::Core(&core), core.mappings(), &core)?;
+    let mut notices = lacking(core.missing());
+    // What it lacks may be why.
+    let interpreter =
+        python::find(Source::Core(&core), core.mappings(), &core).map_err(|error| with_hints(error, &notices))?;
     let image = &interpreter.image;
     let name = printable(&image.path.to_string_lossy(), MAX_NAME);
     listener.step(&format!("CPython {} found in {name}", interpreter.version));
-    let mut notices = lacking(core.missing());
     notices.extend(file_notice(&core, &interpreter, &name));
     let installed = image.build_id.as_deref().map(|id| debug_files(id, &plan.debug_dirs, &root)).unwrap_or_default();
     let mut debug_files = Vec::new();
@@ -70,7 +74,7 @@ pub(crate) fn open(path: &Path, plan: &CollectPlan, listener: &dyn Listener) -> 
         }
     }
     debug_files.extend(installed);
-    let layout = layout::resolve(&interpreter, &debug_files, &core)?;
+    let layout = layout::resolve(&interpreter, &debug_files, &core).map_err(|error| with_hints(error, &notices))?;
     listener.step(&format!("layout from {}", layout.origin));
     let truncated = core.missing().is_truncated();
     Ok(CoreTarget { facts: facts(&core, &interpreter), core, interpreter, layout, truncated, notices })
@@ -91,7 +95,7 @@ pub(crate) fn capture(plan: &CollectPlan, now: SystemTime, listener: &dyn Listen
         check: Extent::whole_if(!truncated && core.missing().left_out == 0),
     };
     let received = reader::read(&source, reading::threads(), false).map_err(|unreadable| match unreadable {
-        Unreadable::Failed(error) | Unreadable::Unfit(error) => error,
+        Unreadable::Failed(error) | Unreadable::Unfit(error) => with_hints(error, &notices),
         Unreadable::Collecting => Error::new(
             Kind::Busy,
             "the core was written in the middle of a garbage collection: its lists are in pieces",
@@ -143,6 +147,15 @@ fn facts(core: &Core, interpreter: &Interpreter) -> TargetFacts {
     }
 }
 
+/// An error with what is known to be missing, which may be why.
+fn with_hints(error: Error, notices: &[Notice]) -> Error {
+    let hint = |notice: &Notice| match &notice.hint {
+        Some(hint) => format!("{}: {hint}", notice.text),
+        None => notice.text.clone(),
+    };
+    notices.iter().map(hint).fold(error, Error::hint)
+}
+
 /// What of the memory the core does not have.
 fn lacking(missing: Missing) -> Vec<Notice> {
     let mut notices = Vec::new();
@@ -175,7 +188,10 @@ fn file_notice(core: &Core, interpreter: &Interpreter, name: &str) -> Option<Not
             )
             .hint("the kernel dumps that page when bit 4 of coredump_filter is set, as it is by default (core(5))"),
         ),
-        None => Some(Notice::new("file-missing", format!("{name} is not here: what it alone has is missing")).hint(hint)),
+        None => {
+            let text = format!("{name} is not here: what it alone has is missing");
+            Some(Notice::new("file-missing", text).hint(format!("{hint}; {WITH_FILES}")))
+        }
     }
 }
 

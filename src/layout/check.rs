@@ -123,7 +123,8 @@ impl Target<'_> {
     fn is_thread(&self, id: u64) -> bool {
         match self.memory.u64(id) {
             Ok(begin) => id != 0 && (begin == id || !cfg!(target_arch = "x86_64")),
-            Err(_) => false,
+            // What is cut off of a core is its end: the list of threads, and their stacks.
+            Err(_) => self.native_thread_ids.is_empty() && pointer(id, "a thread").is_ok(),
         }
     }
 
@@ -294,6 +295,20 @@ mod tests {
         assert_eq!(outcome(&layout, &memory), "no thread state is of a thread of the process");
         memory.write_u64(0x8000, 0x8000);
         assert_eq!(outcome(&layout, &memory), "");
+    }
+
+    #[test]
+    fn of_a_core_cut_off_threads_may_be_missing() {
+        let check = |memory: &FakeMemory| {
+            let target = Target { runtime: RUNTIME, native_thread_ids: &[], thread_pointers: &[], memory };
+            super::check(&layout(), &target).err().unwrap_or_default()
+        };
+        let mut memory = memory();
+        assert_eq!(check(&memory), "");
+        for thread in [0x7000, 0x8000] {
+            memory.write_u64(thread, 1);
+        }
+        assert_eq!(check(&memory), "no thread state is of a thread of the process");
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod arrays;
+mod cores;
 mod deaths;
 mod errors;
 mod live;

@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::facts::check_facts;
 use super::roots::Site;
-use super::types::{Types, flag};
+use super::types::{NAMELESS, Types, flag};
 use super::walk::Walk;
 use crate::target::version::Version;
 use crate::units::printable;
@@ -100,12 +100,18 @@ impl Walk<'_, '_> {
         })
     }
 
+    /// Whether even `type` has no name: of a core without the interpreter's file.
+    pub(super) fn is_nameless(&self, site: &Site) -> bool {
+        let mut anything = 0;
+        for interpreter in self.interpreters(site) {
+            self.each_module(interpreter, &mut |_, module| anything = module);
+        }
+        anything != 0 && self.name_of_type(self.type_of_types(anything)) == NAMELESS
+    }
+
     /// From any object upwards: the type of types is its own type.
     fn check_type_of_types(&self, object: u64) -> Result<(), String> {
-        let mut at = object;
-        for _ in 0..4 {
-            at = self.type_of(at);
-        }
+        let at = self.type_of_types(object);
         let name = if self.is_ready_type(at) { self.name_of_type(at) } else { "no type".to_owned() };
         if self.type_of(at) != at || name != "builtins.type" {
             return Err(format!("the type of types, at {at:#x}, is {}", shown(&name)));

@@ -43,7 +43,7 @@ use self::image::{Image, View, WORD};
 use self::lists::Listed;
 use self::places::Places;
 use self::roots::Site;
-use self::types::{Structs, Types};
+use self::types::{NAMELESS, Structs, Types};
 use self::walk::Walk;
 use super::wire::Received;
 use crate::error::{Error, Kind};
@@ -113,6 +113,10 @@ fn read_image(
     let walk = Walk { static_dicts: &static_dicts, ..walk };
     let unfit = |what: String| Unreadable::Unfit(source.unfit(&what, walk.is_finalizing(&site)));
     let mut types = learned(&walk, &site);
+    if walk.is_nameless(&site) {
+        let text = "the names of its types are not in its memory: they are part of the interpreter's file";
+        return Err(Error::new(Kind::NotPython, text).into());
+    }
     if source.check.is_any() {
         check::check(&walk, &site, &mut types).map_err(unfit)?;
     }
@@ -180,6 +184,11 @@ fn read_image(
     if image.left_out > 0 {
         let text = format!("{} of its memory were not looked at: it has mapped too much", Bytes(image.left_out));
         notices.push(Notice::new("memory-left-out", text));
+    }
+    let nameless = types.iter().filter(|kind| &*kind.name == NAMELESS).count();
+    if nameless > 0 {
+        let text = format!("the names of {nameless} types are not in its memory: they are all listed as `{NAMELESS}`");
+        notices.push(Notice::new("names-missing", text));
     }
     let refused = counted.refused || marked.refused || walk.view.refused.get();
     if refused {

@@ -35,6 +35,8 @@ const T_OBJECT_EX: u32 = 16;
 /// `_Py_AFTER_ITEMS` (Include/descrobject.h, 3.15 and later): the member is behind the items, its offset without them.
 const AFTER_ITEMS: u32 = 16;
 const LONGEST_NAME: usize = 200;
+/// What a type is called whose name cannot be read.
+pub(super) const NAMELESS: &str = "?";
 /// Objects of a type that are larger have no fields worth looking at beyond.
 const MOST_BASICSIZE: u64 = 1 << 16;
 
@@ -255,6 +257,19 @@ impl Structs {
 }
 
 impl Walk<'_, '_> {
+    /// `type`, which is its own type, by way of any object.
+    pub(super) fn type_of_types(&self, object: u64) -> u64 {
+        let mut at = object;
+        for _ in 0..LONGEST_CHAIN {
+            let kind = self.view.pointer(at.wrapping_add(self.fields.object_type));
+            if kind == at {
+                break;
+            }
+            at = kind;
+        }
+        at
+    }
+
     /// Whether there is a type object at `address` beyond doubt: it was made ready, has a name and an order of resolution.
     pub(super) fn is_ready_type(&self, address: u64) -> bool {
         if !self.is_type(address) {
@@ -287,11 +302,13 @@ impl Walk<'_, '_> {
     pub(super) fn name_of_type(&self, address: u64) -> String {
         let flags = self.view.pointer(address + self.fields.type_flags);
         let plain = self.view.c_string(self.view.pointer(address + self.fields.type_name), LONGEST_NAME);
-        let plain = plain.unwrap_or_else(|| "?".to_owned());
-        let last = plain.rsplit('.').next().unwrap_or(&plain).to_owned();
+        let plain = plain.filter(|name| !name.is_empty());
         if flags & flag::HEAP_TYPE == 0 {
-            return if plain.contains('.') { plain } else { format!("builtins.{plain}") };
+            let whole = |name: String| if name.contains('.') { name } else { format!("builtins.{name}") };
+            return plain.map_or_else(|| NAMELESS.to_owned(), whole);
         }
+        let plain = plain.unwrap_or_else(|| NAMELESS.to_owned());
+        let last = plain.rsplit('.').next().unwrap_or(&plain).to_owned();
         let qualname = self.name(self.view.pointer(address + self.fields.heaptype_qualname)).unwrap_or(last);
         let dict = self.view.pointer(address + self.fields.type_dict);
         let module = self.lookup(dict, "__module__").and_then(|module| self.name(module));

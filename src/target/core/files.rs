@@ -128,7 +128,9 @@ fn read_only(elf: &Elf, mapping: &Mapping, file: usize) -> Vec<Range<Place>> {
     let ranges = loads.filter_map(|load| {
         let lead = load.address % PAGE;
         let offset = load.offset.checked_sub(lead)?;
-        let size = load.file_size.checked_add(lead)?.min(elf.length().checked_sub(offset)?);
+        // The kernel maps whole pages: behind a segment is what follows it in the file.
+        let pages = load.file_size.checked_add(lead)?.checked_next_multiple_of(PAGE)?;
+        let size = pages.min(elf.length().checked_sub(offset)?);
         let begin = bias.wrapping_add(load.address - lead);
         let (start, end) = (begin.max(mapping.start), begin.checked_add(size)?.min(mapping.end));
         let at = Place::File(file, offset.checked_add(start.checked_sub(begin)?)?);

@@ -214,6 +214,9 @@ fn pages_left_out_are_read_from_the_mapped_file() {
     let text = elf.section(".text").unwrap().address;
     let expected = elf.initial(text, 64).unwrap();
     let data = elf.loads().iter().find(|load| load.writable).unwrap().address;
+    let first = elf.loads()[0];
+    let behind = (first.address + first.file_size).next_multiple_of(PAGE) - 8;
+    assert!(!first.writable && behind > first.address + first.file_size, "it does not end with its page");
 
     let check = |head: bool, search: &Search, proven: Option<bool>| {
         let mut core = of_this_program(BIAS, "/opt/tool", head).core();
@@ -222,6 +225,7 @@ fn pages_left_out_are_read_from_the_mapped_file() {
         assert_eq!(core.file(Path::new("/opt/tool")).map(|(_, proven)| proven), proven, "{search:?}");
         assert_eq!(bytes_of(&core, BIAS + text, 64), proven.map(|_| expected.clone()), "{search:?}");
         assert_eq!(core.slice(BIAS + text, 64), None, "it is in no memory of ours");
+        assert_eq!(bytes_of(&core, BIAS + behind, 8).is_some(), proven.is_some(), "whole pages are mapped");
         // The process wrote there: what the file has is not what was in memory.
         assert_eq!(bytes_of(&core, BIAS + data, 1), None);
     };

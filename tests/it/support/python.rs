@@ -108,6 +108,17 @@ pub(crate) fn usual() -> &'static Python {
         .expect("an interpreter without debugging")
 }
 
+/// One that has numpy and pandas, in a virtual environment that `make prepare` has made.
+pub(crate) fn with_arrays() -> Option<Python> {
+    let path = root().join("target/site/arrays/bin/python");
+    let python = Some(&path).filter(|path| path.exists()).and_then(|path| examine(path, None));
+    match &python {
+        Some(python) => say(&format!("with numpy and pandas: {}", python.name())),
+        None => say("not found: numpy and pandas (make prepare)"),
+    }
+    python
+}
+
 /// Checks something on each, goes on after a failure, and tells all failures in the end.
 pub(crate) fn each(which: impl Fn(&Python) -> bool, check: impl Fn(&Python)) {
     each_of(pythons().iter().filter(|python| which(python)), check);

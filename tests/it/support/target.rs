@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -119,6 +119,11 @@ impl Target {
             let now = self.ask("state")["ticks"].as_u64();
             if now > before { Ok(()) } else { Err(format!("at {now:?}")) }
         });
+    }
+
+    /// How it ended, which it is about to do.
+    pub(crate) fn ends(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
     }
 
     fn said(&self) -> String {
