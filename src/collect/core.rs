@@ -92,7 +92,7 @@ pub(crate) fn capture(plan: &CollectPlan, now: SystemTime, listener: &dyn Listen
         version: interpreter.version,
         runtime: interpreter.runtime,
         until: None,
-        check: Extent::whole_if(!truncated && core.missing().left_out == 0),
+        check: if truncated { Extent::Nothing } else { Extent::whole_if(core.missing().left_out == 0) },
     };
     let received = reader::read(&source, reading::threads(), false).map_err(|unreadable| match unreadable {
         Unreadable::Failed(error) | Unreadable::Unfit(error) => with_hints(error, &notices),

@@ -31,8 +31,7 @@ pub(in super::super) enum Extent {
     Whole,
     /// What no running target changes.
     Lasting,
-    /// Nothing: a heap made by hand is no whole interpreter.
-    #[cfg(test)]
+    /// Nothing: so much is missing that what is not found proves nothing.
     Nothing,
 }
 
@@ -98,6 +97,15 @@ impl Walk<'_, '_> {
             (_, 0) => "there is not one module in `sys.modules`".to_owned(),
             (_, most) => format!("`sys` and `builtins` are not among the {most} names in `sys.modules`"),
         })
+    }
+
+    /// Whether there is no module at all: then nothing can be begun.
+    pub(super) fn has_no_modules(&self, site: &Site) -> bool {
+        let mut any = false;
+        for interpreter in self.interpreters(site) {
+            self.each_module(interpreter, &mut |_, _| any = true);
+        }
+        !any
     }
 
     /// Whether even `type` has no name: of a core without the interpreter's file.

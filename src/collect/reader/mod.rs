@@ -113,12 +113,20 @@ fn read_image(
     let walk = Walk { static_dicts: &static_dicts, ..walk };
     let unfit = |what: String| Unreadable::Unfit(source.unfit(&what, walk.is_finalizing(&site)));
     let mut types = learned(&walk, &site);
+    let mut notices = Vec::new();
     if walk.is_nameless(&site) {
         let text = "the names of its types are not in its memory: they are part of the interpreter's file";
         return Err(Error::new(Kind::NotPython, text).into());
     }
     if source.check.is_any() {
         check::check(&walk, &site, &mut types).map_err(unfit)?;
+    } else if walk.has_no_modules(&site) {
+        return Err(
+            Error::new(Kind::NotPython, "there is not one module in `sys.modules`: it is not in what is left").into()
+        );
+    } else {
+        let text = "so much of its memory is missing that where things are could not be checked";
+        notices.push(Notice::new("unchecked", text));
     }
     if walk.collecting(&site).contains(&1) {
         return Err(Unreadable::Collecting);
@@ -126,7 +134,6 @@ fn read_image(
     if source.check == Extent::Whole {
         walk.check_threads(&site).and_then(|()| walk.check_lists(&site)).map_err(unfit)?;
     }
-    let mut notices = Vec::new();
     if walk.is_finalizing(&site) {
         notices
             .push(Notice::new("finalizing", "the interpreter is shutting down: part of what it had is gone already"));
