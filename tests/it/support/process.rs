@@ -56,9 +56,13 @@ pub(crate) fn name(pid: i32) -> String {
 pub(crate) fn descriptors(pid: i32) -> BTreeMap<i32, OsString> {
     let folder = format!("/proc/{pid}/fd");
     let link = |fd: i32| Some((fd, fs::read_link(format!("{folder}/{fd}")).ok()?.into_os_string()));
-    // glibc opens it by itself for a moment when the first thread ends.
-    let unwinder = |path: &OsString| path.to_string_lossy().contains("/libgcc_s.so");
-    numbers(&folder).into_iter().filter_map(link).filter(|(_, path)| !unwinder(path)).collect()
+    // What it opens for a moment by itself: glibc this library when the first thread ends, `os.fork` its own state from 3.12 on.
+    let own = format!("/proc/{pid}/");
+    let passing = |path: &OsString| {
+        let path = path.to_string_lossy();
+        path.contains("/libgcc_s.so") || path.starts_with(&own)
+    };
+    numbers(&folder).into_iter().filter_map(link).filter(|(_, path)| !passing(path)).collect()
 }
 
 /// Mappings without their sizes: what there is of each file, and of memory that can be executed.
