@@ -25,7 +25,15 @@ pub(super) fn samples() -> &'static [Sample] {
 pub(super) fn ends(sample: Sample, threads: usize, again: bool) -> Option<Received> {
     let (sender, receiver) = channel();
     let reading = std::thread::spawn(move || {
-        let _ = sender.send(sample.read(threads, again).ok());
+        let _ = sender.send(match sample.read(threads, again) {
+            Ok(received) => Some(received),
+            // What was read did not hold together.
+            Err(Unreadable::Failed(error)) => {
+                assert_ne!(error.kind, Kind::Defect, "{error}");
+                None
+            }
+            Err(Unreadable::Collecting) => None,
+        });
     });
     match receiver.recv_timeout(ENDLESS) {
         Ok(received) => received,
