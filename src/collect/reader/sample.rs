@@ -3,6 +3,7 @@
 //! It has an object of each kind that the walk tells apart, and one of each type that the layout knows. What is expected of
 //! the reader is kept beside it: every object and the name of its type.
 
+mod modules;
 mod process;
 
 use std::collections::BTreeMap;
@@ -86,9 +87,11 @@ impl Sample {
         let Sample { layout, version, runtime, mappings, .. } = self;
         let source =
             |check| Source { memory: self, mappings, layout, version: *version, runtime: *runtime, until: None, check };
-        // No whole interpreter, so it is refused; but not by a panic.
-        let _ = read(&source(Extent::Whole), threads, again);
-        read(&source(Extent::Nothing), threads, again)
+        // What does not fit any more is refused, but in an orderly way.
+        match read(&source(Extent::Whole), threads, again) {
+            Err(Unreadable::Unfit(_)) => read(&source(Extent::Nothing), threads, again),
+            received => received,
+        }
     }
 
     pub(super) fn set(&mut self, address: u64, word: u64) {
@@ -180,15 +183,17 @@ impl Maker {
     }
 
     /// One written in Python.
-    fn python_class(&mut self, name: &str, flags: u64, size: u64) -> u64 {
+    fn python_class(&mut self, name: &str, flags: u64, size: u64, entries: &[(&str, u64)]) -> u64 {
         let class = self.class(name, flags | flag::HEAP_TYPE | GC, size);
         let (module, qualname) = name.split_once('.').expect("qualified");
         let (module, qualname) = (self.text(module), self.text(qualname));
-        let dict = self.dict(&[("__module__", module), ("name", qualname)]);
+        let dict = self.dict(&[&[("__module__", module), ("name", qualname)], entries].concat());
+        let order = self.tuple(&[class, self.types["builtins.object"]]);
         let f = self.fields.clone();
         self.put(class + f.type_traverse, PYTHON_TRAVERSE);
         self.put(class + f.heaptype_qualname, qualname);
         self.put(class + f.type_dict, dict);
+        self.put(class + f.type_mro, order);
         class
     }
 
@@ -205,14 +210,6 @@ impl Maker {
         let object = self.object("builtins.bytes", self.fields.bytes_items + bytes.len() as u64 + 1);
         self.put(object + self.fields.object_length, bytes.len() as u64);
         self.put_bytes(object + self.fields.bytes_items, bytes);
-        object
-    }
-
-    fn int(&mut self, value: u32) -> u64 {
-        let f = self.fields.clone();
-        let object = self.object("builtins.int", f.int_digits + 4);
-        self.put(object + f.int_tag.unwrap_or(f.object_length), if f.int_tag.is_some() { 1 << 3 } else { 1 });
-        self.put_half(object + f.int_digits, value);
         object
     }
 
@@ -257,22 +254,26 @@ impl Maker {
         set
     }
 
-    /// A table of keys with room for eight; `general`: for other keys than str.
+    /// A table of keys with room for eight or sixteen; `general`: for other keys than str.
     fn keys(&mut self, keys: &[u64], general: bool) -> (u64, Vec<u64>) {
         let f = self.fields.clone();
-        let table = self.room(f.keys_indices + 8 + 5 * 24);
+        let log2: u8 = if keys.len() > 5 { 4 } else { 3 };
+        let (slots, usable) = (1 << log2, (2u64 << log2) / 3);
+        let table = self.room(f.keys_indices + slots + usable * 24);
         let is_short = f.keys_log2_size.is_some() && !general;
         let (stride, key_at) = if is_short { (16, 0) } else { (24, 8) };
         self.put(table, 1);
-        self.put_at(table, f.keys_table_size, 8);
-        for (offset, byte) in [(f.keys_log2_size, 3), (f.keys_log2_index_bytes, 3), (f.keys_kind, u8::from(is_short))] {
+        self.put_at(table, f.keys_table_size, slots);
+        for (offset, byte) in
+            [(f.keys_log2_size, log2), (f.keys_log2_index_bytes, log2), (f.keys_kind, u8::from(is_short))]
+        {
             if let Some(offset) = offset {
                 self.put_bytes(table + offset, &[byte]);
             }
         }
-        self.put(table + f.keys_usable, 5 - keys.len() as u64);
+        self.put(table + f.keys_usable, usable - keys.len() as u64);
         self.put(table + f.keys_nentries, keys.len() as u64);
-        let first = table + f.keys_indices + 8 + key_at;
+        let first = table + f.keys_indices + slots + key_at;
         let places: Vec<u64> = (first..).step_by(stride).take(keys.len()).collect();
         for (&place, &key) in places.iter().zip(keys) {
             self.put(place, key);

@@ -32,7 +32,7 @@ pub(super) fn ends(sample: Sample, threads: usize, again: bool) -> Option<Receiv
                 assert_ne!(error.kind, Kind::Defect, "{error}");
                 None
             }
-            Err(Unreadable::Collecting) => None,
+            Err(Unreadable::Collecting | Unreadable::Unfit(_)) => None,
         });
     });
     match receiver.recv_timeout(ENDLESS) {
@@ -64,7 +64,12 @@ pub(super) fn assert_bounded(received: &Received, bytes: usize) {
 fn what_is_whole_is_read_whole() {
     for sample in samples() {
         let name = format!("{} {}", sample.version, sample.layout.origin);
-        let received = sample.read(2, true).ok().unwrap_or_else(|| panic!("{name}: it cannot be read"));
+        let received = match sample.read(2, true) {
+            Ok(received) => received,
+            Err(Unreadable::Failed(error) | Unreadable::Unfit(error)) => panic!("{name}: {error}"),
+            Err(Unreadable::Collecting) => panic!("{name}: its lists are in pieces"),
+        };
+        assert!(received.notices.is_empty(), "{name}: {:?}", received.notices);
         let heap = &received.heap;
         let found: BTreeMap<u64, String> =
             heap.objects().map(|object| (heap.address(object).0, heap.type_name_of(object).to_owned())).collect();

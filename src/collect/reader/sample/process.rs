@@ -10,11 +10,11 @@ const RUNTIME_SIZE: u64 = 0x2000;
 const INTERPRETER_SIZE: u64 = 0x4000;
 
 impl Maker {
-    fn code(&mut self, name: &str, variable: u64) -> u64 {
+    pub(super) fn code(&mut self, name: &str, file: &str, variable: u64) -> u64 {
         let f = self.fields.clone();
         let code = self.object("builtins.code", 512);
         let (names, empty) = (self.tuple(&[variable]), self.tuple(&[]));
-        let (name, file, table) = (self.text(name), self.text("app.py"), self.blob(&[0x80, 2, 4, 0]));
+        let (name, file, table) = (self.text(name), self.text(file), self.blob(&[0x80, 2, 4, 0]));
         for (member, word) in [
             (Some(f.code_consts), empty),
             (Some(f.code_names), empty),
@@ -27,6 +27,8 @@ impl Maker {
             (f.code_qualname, name),
             (f.code_lnotab, table),
             (f.code_linetable, table),
+            (f.code_exceptiontable, table),
+            (f.code_code, table),
         ] {
             self.put_at(code, member, word);
         }
@@ -101,20 +103,20 @@ impl Maker {
         let tstate = self.room(4096);
         self.put(interpreter + f.interp_threads, tstate);
         self.put(tstate + f.tstate_thread_id, 0x1234);
+        self.put_at(tstate, f.tstate_cframe, tstate);
         self.threads(tstate, globals);
 
-        let spec = self.python_class("_frozen_importlib.ModuleSpec", 0, 64);
-        let machinery = self.module(&[("ModuleSpec", spec)]);
-        let thread = self.python_class("threading.Thread", 0, 64);
+        let thread = self.python_class("threading.Thread", 0, 64, &[]);
         self.put(thread + f.type_dictoffset, 24);
-        let (name, ident) = (self.text("worker"), self.int(0x1234));
+        let (name, ident) = (self.text("worker"), self.int_of(&[0x1234]));
         let (attributes, worker) = (self.dict(&[("_name", name)]), self.object("threading.Thread", 64));
         self.put(worker + 24, attributes);
         let active = self.dict_of(&[(ident, worker)], true);
         let threading = self.module(&[("_active", active)]);
         let main = self.object("builtins.module", 128);
         self.put_at(main, f.module_dict, globals);
-        let modules = self.dict(&[("_frozen_importlib", machinery), ("threading", threading), ("__main__", main)]);
+        let first = self.first_modules(layout);
+        let modules = self.dict(&[&first[..], &[("threading", threading), ("__main__", main)]].concat());
         self.put(interpreter + f.interp_modules, modules);
         self.statics(interpreter);
         self.lists(runtime, interpreter);
@@ -132,7 +134,8 @@ impl Maker {
         for name in ["int", "bool", "float", "bytes", "bytearray", "NoneType"] {
             self.class(&format!("builtins.{name}"), 0, f.object_size + WORD);
         }
-        for name in ["dict", "list", "tuple", "set", "code", "frame", "generator", "coroutine", "module"] {
+        self.class("builtins.dict", GC | flag::DICT_SUBCLASS, f.dict_size);
+        for name in ["list", "tuple", "set", "code", "frame", "generator", "coroutine", "module"] {
             self.class(&format!("builtins.{name}"), GC, f.object_size + WORD);
         }
         for name in ["collections.deque", "collections.OrderedDict", "_ctypes.PyCStructType"] {
@@ -147,6 +150,8 @@ impl Maker {
             let order = self.tuple(&[class]);
             self.put(class + f.type_mro, order);
         }
+        let metatype = self.types["builtins.type"];
+        self.put(metatype + f.type_dictoffset, f.type_dict);
         // Bytes and tuples have items of their size.
         let (bytes, tuple) = (self.types["builtins.bytes"], self.types["builtins.tuple"]);
         self.put(bytes + f.type_itemsize, 1);
@@ -156,7 +161,7 @@ impl Maker {
     /// An object of each kind; the dict that refers to all of them.
     fn values(&mut self, layout: &Layout) -> u64 {
         let f = self.fields.clone();
-        let (text, number, blob) = (self.text("value"), self.int(41), self.blob(b"blob"));
+        let (text, number, blob) = (self.text("value"), self.int_of(&[41]), self.blob(b"blob"));
         let (tuple, name) = (self.tuple(&[text, number]), self.text("__main__"));
         let outside = self.room(8 * 16);
         let sets = [self.set(text, None), self.set(number, Some(outside))];
@@ -181,8 +186,11 @@ impl Maker {
                 continue;
             }
             let object = self.object(name, plain.size);
-            for at in (f.object_size..plain.size.saturating_sub(7)).step_by(8) {
-                self.put(object + at, if at % 16 == 0 { table } else { 3 });
+            // References are what these have there.
+            if !matches!(name, "builtins.hamt_array_node" | "itertools._tee_dataobject") {
+                for at in (f.object_size..plain.size.saturating_sub(7)).step_by(8) {
+                    self.put(object + at, if at % 16 == 0 { table } else { 3 });
+                }
             }
             for (offset, _) in plain.visits {
                 self.put(object + offset, text);
@@ -197,7 +205,7 @@ impl Maker {
     /// One of each way to keep attributes.
     fn instances(&mut self, text: u64, number: u64) -> u64 {
         let f = self.fields.clone();
-        let slotted = self.python_class("app.Slotted", 0, 32);
+        let slotted = self.python_class("app.Slotted", 0, 32, &[]);
         let (member, name) = (slotted + f.heaptype_size, self.words(&[u64::from_le_bytes(*b"slot\0\0\0\0")]));
         self.put(slotted + f.object_length, 1);
         self.put(member + f.member_name, name);
@@ -210,7 +218,7 @@ impl Maker {
         let mut all = vec![first];
         if f.version.at_least(3, 11) {
             let inline = if f.values_valid.is_some() { flag::INLINE_VALUES } else { 0 };
-            let class = self.python_class("app.Managed", flag::MANAGED_DICT | inline, f.object_size);
+            let class = self.python_class("app.Managed", flag::MANAGED_DICT | inline, f.object_size, &[]);
             let (keys, _) = self.keys(&[text], false);
             self.put(class + f.heaptype_cached_keys, keys);
             let managed = self.object("app.Managed", 96);
@@ -258,7 +266,7 @@ impl Maker {
 
     fn generator(&mut self, variable: u64, value: u64) -> u64 {
         let f = self.fields.clone();
-        let (code, globals) = (self.code("generate", variable), self.dict(&[]));
+        let (code, globals) = (self.code("generate", "app.py", variable), self.dict(&[]));
         let generator = self.object("builtins.generator", 256);
         self.put_at(generator, f.generator_code, code);
         self.put(generator + f.generator_name, variable);
@@ -276,7 +284,7 @@ impl Maker {
     fn threads(&mut self, tstate: u64, globals: u64) {
         let f = self.fields.clone();
         let (variable, value) = (self.text("variable"), self.blob(b"local"));
-        let code = self.code("main", variable);
+        let code = self.code("main", "app.py", variable);
         if let Some(offset) = f.tstate_frame {
             let frames = [0; 2].map(|_| self.frame_object(code, globals, [value, value]));
             self.put(frames[0] + f.frame_back, frames[1]);
