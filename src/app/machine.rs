@@ -8,7 +8,7 @@ use crate::error::{Kind, Result};
 use crate::target::{doctor, ps};
 
 pub(super) fn ps(plan: &PsPlan, console: &Console) -> Result<Verdict> {
-    let listed = ps::list(ps::version_of)?;
+    let listed = ps::list(ps::look_at)?;
     console.result(&match plan.screen.format {
         Format::Json => ps::json(&listed),
         Format::Text => ps::text(&listed, plan.screen.exact, plan.screen.width),

@@ -60,6 +60,7 @@ pub(crate) fn open(path: &Path, plan: &CollectPlan, listener: &dyn Listener) -> 
     // What it lacks may be why.
     let interpreter =
         python::find(Source::Core(&core), core.mappings(), &core).map_err(|error| with_hints(error, &notices))?;
+    interpreter.is_supported()?;
     let image = &interpreter.image;
     let name = printable(&image.path.to_string_lossy(), MAX_NAME);
     listener.step(&format!("CPython {} found in {name}", interpreter.version));

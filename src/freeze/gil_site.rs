@@ -16,19 +16,9 @@ const LOCKS: [&str; 4] = ["mutex", "cond", "switch_mutex", "switch_cond"];
 impl GilSite {
     /// Absolute addresses, which do not change while the process lives.
     ///
-    /// Errors: `NotPython` for an offset the layout does not have or an interpreter without a GIL, `Busy` for one that is
-    /// being torn down.
+    /// Errors: `NotPython` for an offset the layout does not have, `Busy` for an interpreter that is being torn down.
     pub(crate) fn find(interpreter: &Interpreter, layout: &Layout, memory: &dyn Memory) -> Result<GilSite> {
         let version = interpreter.version;
-        if interpreter.free_threaded {
-            return Err(Error::new(
-                Kind::NotPython,
-                format!("pid {} runs a free-threaded CPython {version}", interpreter.pid),
-            )
-            .hint(
-                "without a GIL there is no single thread that a copy could go on with; this build is not supported yet",
-            ));
-        }
         if !version.at_least(3, 7) {
             return of_statics(interpreter.pid, layout, memory);
         }

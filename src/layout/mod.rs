@@ -302,7 +302,8 @@ mod tests {
             let maps = maps::read(pid).expect("our child's mappings are readable");
             let interpreter =
                 python::find(Source::Process(pid), &maps, &memory).unwrap_or_else(|error| panic!("{name}: {error}"));
-            assert_eq!(python::looks_like_python(pid), Some(interpreter.version.to_string()), "{name}");
+            let look = python::Look { version: interpreter.version.to_string(), free_threaded: false };
+            assert_eq!(python::looks_like_python(pid), Some(look), "{name}");
             assert_eq!(interpreter.debug, name.ends_with("-dbg"), "{name}");
             if let Some(minor) = name.strip_prefix("python3.").map(|rest| rest.trim_end_matches("-dbg")) {
                 assert_eq!(interpreter.version.minor.to_string(), minor);

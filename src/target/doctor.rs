@@ -110,6 +110,7 @@ pub(crate) fn preflight(pid: i32) -> Result<(Process, Interpreter, Result<()>)> 
     judge::existence(&subject)?;
     judge::permission(&subject, &machine)?;
     let interpreter = find_python(&subject.process)?;
+    interpreter.is_supported()?;
     let state = judge::state(&subject).map(drop);
     Ok((subject.process, interpreter, state))
 }
@@ -159,7 +160,9 @@ fn python_below(pid: i32) -> Option<(i32, String)> {
     let mut generation = vec![pid];
     for _ in 0..MAX_GENERATIONS {
         generation = procfs::children(&generation);
-        if let Some(found) = generation.iter().find_map(|child| Some((*child, python::looks_like_python(*child)?))) {
+        if let Some(found) =
+            generation.iter().find_map(|child| Some((*child, python::looks_like_python(*child)?.version)))
+        {
             return Some(found);
         }
     }
@@ -193,7 +196,7 @@ pub(crate) fn check(pid: Option<i32>, collect: &CollectPlan) -> Vec<Finding> {
     findings.push(Finding::of("permission", permission));
     if permitted {
         let interpreter = find_python(&subject.process);
-        findings.push(Finding::of("python", interpreter.as_ref().map(judge::interpreter).map_err(Error::clone)));
+        findings.push(Finding::of("python", interpreter.as_ref().map_err(Error::clone).and_then(judge::interpreter)));
         findings.push(Finding::of("state", judge::state(&subject)));
         findings.extend(judge::place(&subject.process, &machine.ourselves));
         if let Ok(interpreter) = &interpreter {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::doctor;
 use super::machine::Machine;
 use super::procfs::{self, Process};
+use super::python::{Look, looks_like_python};
 use crate::error::Result;
 use crate::units::{Bytes, printable};
 
@@ -37,8 +38,8 @@ struct Document<'a> {
 /// The longest version that is believed; it may be read from a file of the target's.
 const MAX_VERSION: usize = 32;
 
-/// The Python processes here but ourselves, by PID. `version_of` tells the version of one, or that it is no Python.
-pub(crate) fn list(version_of: impl Fn(&Process) -> Option<String>) -> Result<Vec<Listed>> {
+/// The Python processes here but ourselves, by PID. `look_at` tells of one what it is, or that it is no Python.
+pub(crate) fn list(look_at: impl Fn(&Process) -> Option<Look>) -> Result<Vec<Listed>> {
     let machine = Machine::read()?;
     let passwd = procfs::passwd();
     let mut listed = Vec::new();
@@ -48,11 +49,14 @@ pub(crate) fn list(version_of: impl Fn(&Process) -> Option<String>) -> Result<Ve
         if pid == machine.ourselves.pid || process.kernel_thread || process.has_ended() {
             continue;
         }
-        let Some(version) = version_of(&process) else { continue };
-        let reason = doctor::attachable(&process, &machine).err();
+        let Some(look) = look_at(&process) else { continue };
+        let reason = match look.free_threaded {
+            true => Some("free-threaded"),
+            false => doctor::attachable(&process, &machine).err(),
+        };
         listed.push(Listed {
             pid,
-            version: printable(&version, MAX_VERSION),
+            version: printable(&look.version, MAX_VERSION),
             user: procfs::user_name(process.uids.effective, &passwd),
             rss_bytes: process.rss_bytes,
             threads: process.threads,
@@ -65,16 +69,21 @@ pub(crate) fn list(version_of: impl Fn(&Process) -> Option<String>) -> Result<Ve
 }
 
 /// Whether `process` is Python, by its files where we may see them, else by its name alone.
-pub(crate) fn version_of(process: &Process) -> Option<String> {
+pub(crate) fn look_at(process: &Process) -> Option<Look> {
     if process.executable.is_some() {
-        return super::python::looks_like_python(process.pid);
+        return looks_like_python(process.pid);
     }
     // Of another user's process only its name and arguments are to be seen.
     let program =
         process.command_line.first().map_or(process.name.as_str(), |path| path.rsplit('/').next().unwrap_or(path));
     let version = program.strip_prefix("python")?;
+    let (version, free_threaded) = match version.strip_suffix('t') {
+        Some(version) if version.ends_with(|last: char| last.is_ascii_digit()) => (version, true),
+        _ => (version, false),
+    };
     let plausible = version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && !version.starts_with('2');
-    plausible.then(|| if version.is_empty() { "3".to_owned() } else { version.to_owned() })
+    let version = if version.is_empty() { "3" } else { version };
+    plausible.then(|| Look { version: version.to_owned(), free_threaded })
 }
 
 /// The list as a table, with a line feed at the end; `exact` shows sizes as numbers of bytes. What is wider than `width`
@@ -180,11 +189,13 @@ mod tests {
             process.executable = None;
             process.name = name.to_owned();
             process.command_line = words.iter().map(|&word| word.to_owned()).collect();
-            version_of(&process)
+            look_at(&process).map(|look| (look.version, look.free_threaded))
         };
-        assert_eq!(check("x", &["/usr/bin/python3.11", "x"]), Some("3.11".into()));
-        assert_eq!(check("x", &["python"]), Some("3".into()));
-        assert_eq!(check("python3", &[]), Some("3".into()));
+        assert_eq!(check("x", &["/usr/bin/python3.11", "x"]), Some(("3.11".into(), false)));
+        assert_eq!(check("x", &["python"]), Some(("3".into(), false)));
+        assert_eq!(check("python3", &[]), Some(("3".into(), false)));
+        assert_eq!(check("python3.14t", &[]), Some(("3.14".into(), true)));
+        assert_eq!(check("pythont", &[]), None);
         assert_eq!(check("python2.7", &[]), None);
         assert_eq!(check("python3-config", &[]), None);
         assert_eq!(check("bash", &["bash", "python3"]), None);
@@ -194,7 +205,8 @@ mod tests {
     fn only_python_is_listed() {
         let ours = std::process::id() as i32;
         assert_eq!(list(|_| None).unwrap(), []);
-        let listed = list(|_| Some("3.9\x1b".into())).unwrap();
+        let listed = list(|_| Some(Look { version: "3.9\x1b".into(), free_threaded: true })).unwrap();
         assert!(listed.iter().all(|process| process.pid != ours && process.version == "3.9\\u{1b}"));
+        assert!(listed.iter().all(|process| !process.attachable && process.reason == Some("free-threaded")));
     }
 }

@@ -17,7 +17,7 @@ use super::elf::Elf;
 use super::maps::{self, Mapping};
 use super::memory::Memory;
 use super::version::{self, Version};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::units::printable;
 pub(crate) use source::Source;
 use source::{Tried, native_thread_ids, open_mapped};
@@ -61,6 +61,25 @@ pub(crate) struct Interpreter {
 }
 
 impl Interpreter {
+    /// Whether it is of a kind that can be examined at all.
+    ///
+    /// Without a GIL every thread has heaps of its own, and no list has all objects; reference counts are in two parts, in
+    /// a larger header (`Include/internal/pycore_mimalloc.h`, `Include/object.h`).
+    pub(crate) fn is_supported(&self) -> Result<()> {
+        if !self.free_threaded {
+            return Ok(());
+        }
+        let Version { major, minor, .. } = self.version;
+        let runs = if self.threads.is_some() { "ran" } else { "runs" };
+        let text = format!(
+            "pid {} {runs} a free-threaded build of CPython {}, which is not supported: its objects are in heaps of mimalloc that \
+             belong to its threads, and in no list of the collector",
+            self.pid, self.version
+        );
+        Err(Error::new(Kind::NotPython, text)
+            .hint(format!("the ordinary build can be analysed: `python{major}.{minor}`, not `python{major}.{minor}t`")))
+    }
+
     /// The address in the process of a symbol of the mapped file, exported or not.
     pub(crate) fn symbol(&self, name: &str) -> Option<u64> {
         self.image.elf.symbol(name).map(|symbol| symbol.address.wrapping_add(self.image.bias))
@@ -324,29 +343,45 @@ pub(crate) struct Flavour {
 pub(crate) fn flavour_of_file(elf: &Elf) -> Option<Flavour> {
     let evidence = Evidence::of(elf, true)?;
     let version = version_in_file(elf).filter(|version| version.at_least(3, 6))?;
-    let free_threaded = match evidence {
-        Evidence::Runtime(runtime) if version.at_least(3, 13) => {
-            elf.initial(runtime.wrapping_add(16), 8)?.first() == Some(&1)
-        }
-        _ => false,
-    };
+    let free_threaded = is_free_threaded(elf, &evidence, version);
     Some(Flavour { version, debug: elf.symbol(DEBUG_SYMBOL).is_some(), free_threaded })
 }
 
-/// The version of the interpreter in `pid` by its files alone, for listing processes: needs no right to attach, and
-/// costs a few reads. `3` when it is Python 3 of a version not told cheaply. Looks at the executable, whatever its
-/// name, and at libraries that are called Python.
-pub(crate) fn looks_like_python(pid: i32) -> Option<String> {
-    let version = |elf: &Elf| {
-        Evidence::of(elf, false)?;
-        Some(version_in_file(elf).map_or_else(|| "3".to_owned(), |version| version.to_string()))
+/// By the debug offsets that a file's `_PyRuntime` begins with, since 3.13.
+fn is_free_threaded(elf: &Elf, evidence: &Evidence, version: Version) -> bool {
+    match evidence {
+        Evidence::Runtime(runtime) if version.at_least(3, 13) => {
+            elf.initial(runtime.wrapping_add(16), 8).is_some_and(|flag| flag.first() == Some(&1))
+        }
+        _ => false,
+    }
+}
+
+/// What the files of a process say of its interpreter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// `3` when it is Python 3 of a version not told cheaply.
+    pub(crate) version: String,
+    pub(crate) free_threaded: bool,
+}
+
+/// The interpreter in `pid` by its files alone, for listing processes: needs no right to attach, and costs a few reads.
+/// Looks at the executable, whatever its name, and at libraries that are called Python.
+pub(crate) fn looks_like_python(pid: i32) -> Option<Look> {
+    let look = |elf: &Elf| {
+        let evidence = Evidence::of(elf, false)?;
+        let version = version_in_file(elf);
+        Some(Look {
+            version: version.map_or_else(|| "3".to_owned(), |version| version.to_string()),
+            free_threaded: version.is_some_and(|version| is_free_threaded(elf, &evidence, version)),
+        })
     };
-    if let Some(found) = Elf::open(Path::new(&format!("/proc/{pid}/exe"))).ok().as_ref().and_then(version) {
+    if let Some(found) = Elf::open(Path::new(&format!("/proc/{pid}/exe"))).ok().as_ref().and_then(look) {
         return Some(found);
     }
     let maps = maps::read(pid).ok()?;
     let libraries = files(&maps).into_iter().take_while(|mappings| called_python(mappings[0]));
-    libraries.filter_map(|mappings| open_mapped(pid, &mappings, None).ok()).find_map(|elf| version(&elf))
+    libraries.filter_map(|mappings| open_mapped(pid, &mappings, None).ok()).find_map(|elf| look(&elf))
 }
 
 fn called_python(mapping: &Mapping) -> bool {

@@ -8,7 +8,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::reader::{assert_read, row};
-use crate::support::{Python, Run, Target, each, program, say};
+use crate::support::{Done, Python, Run, Target, each, program, say};
 
 /// An interpreter whose files are its own: copies, which can be changed and taken away.
 struct Copied {
@@ -223,6 +223,56 @@ fn embedded_and_nothing_exported() {
                 }
                 target.assert_unharmed();
             }
+        },
+    );
+}
+
+/// As the interpreter says of itself, in its file and in memory: nobody reads it.
+#[test]
+fn free_threaded() {
+    each(
+        |python| python.minor() >= 13,
+        |python| {
+            let copied = Copied::of(python);
+            let mut bytes = fs::read(copied.file()).unwrap();
+            // `_Py_DebugOffsets`: a cookie, the version, whether it is free-threaded.
+            let hex = format!("3{:02x}{:02x}f0", python.minor(), python.version.2);
+            let head = [b"xdebugpy".as_slice(), &u64::from_str_radix(&hex, 16).unwrap().to_le_bytes()].concat();
+            let at = bytes.windows(16).position(|place| place == head).expect("debug offsets");
+            bytes[at + 16] = 1;
+            fs::write(copied.file(), bytes).unwrap();
+            let target = copied.start();
+            let says = |done: &Done| {
+                let (_, minor, micro) = python.version;
+                let expected =
+                    format!(" a free-threaded build of CPython 3.{minor}.{micro}, which is not supported: its objects");
+                assert!(
+                    done.stderr.contains(&expected) || done.stdout.contains(&expected),
+                    "{}{}",
+                    done.stderr,
+                    done.stdout
+                );
+                let hint =
+                    format!("hint: the ordinary build can be analysed: `python3.{minor}`, not `python3.{minor}t`");
+                assert!(done.stderr.contains(&hint) || done.stdout.contains(&hint), "{}{}", done.stderr, done.stdout);
+            };
+            for words in
+                [&["-c", "reader"][..], &["-c", "reader", "--freeze", "live"], &["-c", "gdb"], &["--freeze", "stop"]]
+            {
+                says(&Run::analyze(&[target.pid]).args(words).output().exits(4));
+            }
+            says(&Run::new(["doctor", &target.pid.to_string()]).output().exits(4));
+            let listed = Run::new(["ps"]).output().exits(0).stdout;
+            let row = listed.lines().find(|row| row.split_whitespace().next() == Some(&target.pid.to_string()));
+            assert!(row.is_some_and(|row| row.contains("no: free-threaded")), "{listed}");
+            if has("gcore") {
+                let prefix = copied.folder.path().join("core");
+                let made = Command::new("gcore").arg("-o").arg(&prefix).arg(target.pid.to_string()).output().unwrap();
+                let core = format!("{}.{}", prefix.display(), target.pid);
+                assert!(Path::new(&core).is_file(), "{}", String::from_utf8_lossy(&made.stderr));
+                says(&Run::new(["analyze", "--core", &core]).output().exits(4));
+            }
+            target.assert_unharmed();
         },
     );
 }

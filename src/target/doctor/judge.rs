@@ -140,11 +140,12 @@ pub(super) fn wrapper(process: &Process, child: i32, name: &str, version: &str) 
     Error::new(Kind::NotPython, text).hint(format!("memory-analyzer analyze {child}"))
 }
 
-pub(super) fn interpreter(interpreter: &Interpreter) -> String {
+/// It is one that can be examined.
+pub(super) fn interpreter(interpreter: &Interpreter) -> Result<String> {
+    interpreter.is_supported()?;
     let path = printable(&interpreter.image.path.to_string_lossy(), 200);
     let debug = if interpreter.debug { ", a debug build" } else { "" };
-    let threads = if interpreter.free_threaded { ", free-threaded" } else { "" };
-    format!("CPython {}{debug}{threads} in {path}", interpreter.version)
+    Ok(format!("CPython {}{debug} in {path}", interpreter.version))
 }
 
 /// Where the process is, if elsewhere than we: nothing is in the way there, and it is said.

@@ -340,6 +340,25 @@ fn a_program_that_is_not_python() {
     assert_eq!(exit_code(&check(Some(cat.pid()), &collect(""))), 4);
 }
 
+#[test]
+fn an_interpreter_without_a_gil_is_refused() {
+    let image = python::Image {
+        path: "/opt/python3.14t".into(),
+        build_id: None,
+        bias: 0,
+        elf: crate::target::elf::Elf::unknown(),
+    };
+    let version = crate::target::version::Version::new(3, 14, 2);
+    let mut interpreter =
+        Interpreter { pid: 4711, image, version, debug: true, free_threaded: false, runtime: 0, threads: None };
+    insta::assert_snapshot!(judge::interpreter(&interpreter).unwrap(), @"CPython 3.14.2, a debug build in /opt/python3.14t");
+    interpreter.free_threaded = true;
+    insta::assert_snapshot!(told(judge::interpreter(&interpreter)), @"
+    4 pid 4711 runs a free-threaded build of CPython 3.14.2, which is not supported: its objects are in heaps of mimalloc that belong to its threads, and in no list of the collector
+    hint: the ordinary build can be analysed: `python3.14`, not `python3.14t`
+    ");
+}
+
 /// A Python that runs until its stdin is closed, below `sh` when `wrapped`.
 fn python(wrapped: bool) -> Running {
     let program = "print('ready', flush=True); import sys; sys.stdin.read()";
