@@ -4,8 +4,6 @@
 //! the rank of a bit is the row of an object. Addresses come from the target's own memory, so none is believed: what is in no
 //! region reads as absent, never as something.
 
-use std::borrow::Cow;
-use std::cell::Cell;
 use std::ops::Deref;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -13,24 +11,23 @@ use std::time::Instant;
 
 use memmap2::{Advice, MmapMut};
 
+use super::view::Near;
 use crate::target::maps::Mapping;
 use crate::target::memory::Memory;
 
 /// What is read at once, in bytes: of memory without a file what one huge page holds, of files, whose names and tables lie
 /// scattered, less.
-const LARGE: u64 = 2 << 20;
+pub(super) const LARGE: u64 = 2 << 20;
 const SMALL: u64 = 64 << 10;
 const PAGE: u64 = 4096;
 /// More memory than this is not looked at. Where a process has mapped more, it is of the kind that sanitizers set aside.
 const MOST: u64 = 1 << 42;
 /// User space ends here with five levels of page tables.
-const END_OF_ADDRESSES: u64 = 1 << 56;
+pub(super) const END_OF_ADDRESSES: u64 = 1 << 56;
 /// A word: pointers are aligned to it, and so are all objects.
 pub(super) const WORD: u64 = 8;
 /// What memory that nobody has written to looks like: there can be a thousand times more of it than of other.
 static NOTHING: [u8; LARGE as usize] = [0; LARGE as usize];
-/// The places that a view remembers: memory of so many [`LARGE`] pieces is found at once.
-const REMEMBERED: usize = 64;
 
 /// The memory of a process, by regions in ascending order that do not overlap.
 pub(super) struct Image<'a> {
@@ -51,9 +48,9 @@ struct Range {
     is_file: bool,
 }
 
-struct Region {
+pub(super) struct Region {
     start: u64,
-    end: u64,
+    pub(super) end: u64,
     /// The number of its first word.
     first: u64,
     /// The bytes of a piece: [`LARGE`] or [`SMALL`]. Pieces begin at multiples of it, but for the first.
@@ -79,6 +76,14 @@ impl Piece {
             return Piece::Large(room);
         }
         Piece::Small(vec![0; length].into())
+    }
+
+    /// The bytes of ours that it takes.
+    fn held(&self) -> usize {
+        match self {
+            Piece::Empty(_) => 0,
+            Piece::Small(_) | Piece::Large(_) => self.len(),
+        }
     }
 
     fn bytes_mut(&mut self) -> &mut [u8] {
@@ -114,7 +119,7 @@ impl Region {
     }
 
     /// What is added to an address here makes eight times its number.
-    fn base(&self) -> u64 {
+    pub(super) fn base(&self) -> u64 {
         (self.first * WORD).wrapping_sub(self.start)
     }
 }
@@ -169,13 +174,35 @@ impl<'a> Image<'a> {
         }
     }
 
-    fn region(&self, address: u64) -> Option<&Region> {
+    /// Lets go of what was read before the word of this number, from the lowest address on, until it was so many bytes: says
+    /// how many. It is read again if it is asked for again. What memory has at hand stays.
+    pub(super) fn forget(&mut self, number: u64, bytes: usize) -> usize {
+        let mut freed = 0;
+        for region in self.regions.iter_mut().filter(|region| region.first < number) {
+            let end = region.start + (number - region.first) * WORD;
+            let is_behind = |at: u64| end >= region.end.min((region.start / region.piece + at + 1) * region.piece);
+            for piece in (0..).zip(&mut region.pieces).take_while(|(at, _)| is_behind(*at)).map(|(_, piece)| piece) {
+                if freed >= bytes {
+                    return freed;
+                }
+                freed += piece.take().map_or(0, |piece| piece.held());
+            }
+        }
+        freed
+    }
+
+    /// How many bytes of ours it takes.
+    pub(super) fn held(&self) -> usize {
+        self.regions.iter().flat_map(|region| &region.pieces).filter_map(OnceLock::get).map(Piece::held).sum()
+    }
+
+    pub(super) fn region(&self, address: u64) -> Option<&Region> {
         let at = self.regions.partition_point(|region| region.start <= address).checked_sub(1)?;
         self.regions.get(at).filter(|region| region.has(address))
     }
 
     /// The bytes around `address`: those that memory has at hand, else the piece it is in.
-    fn around<'s>(&'s self, address: u64) -> Option<Near<'s>> {
+    pub(super) fn around<'s>(&'s self, address: u64) -> Option<Near<'s>> {
         let region = self.region(address)?;
         let (start, bytes) = match self.memory.at_hand(address) {
             Some((start, bytes)) => {
@@ -236,154 +263,9 @@ fn is_of_the_kernel(mapping: &Mapping) -> bool {
     ["[vvar", "[vsyscall", "[vdso"].iter().any(|kind| name.starts_with(kind)) || name.starts_with("/dev/")
 }
 
-/// Bytes from `start` on, all of one region.
-#[derive(Clone, Copy)]
-struct Near<'i> {
-    start: u64,
-    bytes: &'i [u8],
-    /// What is added to an address makes eight times its number.
-    base: u64,
-}
-
-impl<'i> Near<'i> {
-    /// The bytes from `address` on, if it is here.
-    fn rest(&self, address: u64) -> Option<&'i [u8]> {
-        // An address before the start is so far behind it that nothing is there.
-        self.bytes.get(address.wrapping_sub(self.start) as usize..).filter(|rest| !rest.is_empty())
-    }
-}
-
-/// A reader of an [`Image`] for one thread: remembers where it read last.
-pub(super) struct View<'i, 'a> {
-    image: &'i Image<'a>,
-    near: [Cell<Near<'i>>; REMEMBERED],
-    /// How many words may still be claimed, and whether more were.
-    left: Cell<u64>,
-    pub(super) refused: Cell<bool>,
-}
-
-impl<'i, 'a> View<'i, 'a> {
-    /// One through which each word can be claimed so many times, on the average.
-    pub(super) fn new(image: &'i Image<'a>, times: u64) -> View<'i, 'a> {
-        let near = std::array::from_fn(|_| Cell::new(Near { start: 0, bytes: &[], base: 0 }));
-        View { image, near, left: Cell::new(image.words().saturating_mul(times)), refused: Cell::new(false) }
-    }
-
-    /// For another thread.
-    pub(super) fn another(&self, times: u64) -> View<'i, 'a> {
-        View::new(self.image, times)
-    }
-
-    /// Whether to look at `words` more because the target says that something has so many. To be asked before every loop
-    /// whose end the target sets: lists that all have the same million items would keep us busy for ever and fill our
-    /// memory. Objects that are whole do not overlap, so all of them together never get a no.
-    pub(super) fn claim(&self, words: u64) -> bool {
-        let left = self.left.get().checked_sub(words);
-        match left {
-            Some(left) => self.left.set(left),
-            None => self.refused.set(true),
-        }
-        left.is_some()
-    }
-
-    /// See [`Image::addresses`].
-    pub(super) fn addresses(&self) -> impl FnMut(u64) -> u64 + use<'i, 'a> {
-        self.image.addresses()
-    }
-
-    fn near(&self, address: u64) -> &Cell<Near<'i>> {
-        &self.near[(address / LARGE) as usize % REMEMBERED]
-    }
-
-    /// The bytes from `address` on, as far as they are at hand in one piece.
-    fn rest(&self, address: u64) -> Option<&'i [u8]> {
-        let near = self.near(address);
-        if let Some(rest) = near.get().rest(address) {
-            return Some(rest);
-        }
-        near.set(self.image.around(address)?);
-        near.get().rest(address)
-    }
-
-    /// The number of the word at an address; `None` for one that no object can have.
-    pub(super) fn number(&self, address: u64) -> Option<u64> {
-        if !address.is_multiple_of(WORD) {
-            return None;
-        }
-        let near = self.near(address).get();
-        let base = match near.rest(address) {
-            Some(_) => near.base,
-            None => self.image.region(address)?.base(),
-        };
-        Some(address.wrapping_add(base) / WORD)
-    }
-
-    /// The word at `address`.
-    pub(super) fn word(&self, address: u64) -> Option<u64> {
-        match self.rest(address)?.first_chunk() {
-            Some(bytes) => Some(u64::from_le_bytes(*bytes)),
-            None => self.bytes(address, 8)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)),
-        }
-    }
-
-    /// The word at `address` if it can be an address or a size, else 0: what refers to nothing. So nothing overflows that adds
-    /// an offset to it.
-    pub(super) fn pointer(&self, address: u64) -> u64 {
-        self.word(address).filter(|&word| word < END_OF_ADDRESSES).unwrap_or(0)
-    }
-
-    pub(super) fn half(&self, address: u64) -> Option<u32> {
-        match self.rest(address)?.first_chunk() {
-            Some(bytes) => Some(u32::from_le_bytes(*bytes)),
-            None => self.bytes(address, 4)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes)),
-        }
-    }
-
-    pub(super) fn byte(&self, address: u64) -> Option<u8> {
-        self.rest(address)?.first().copied()
-    }
-
-    /// `length` bytes from `address` on, if all of them are in one region.
-    pub(super) fn bytes(&self, address: u64, length: usize) -> Option<Cow<'i, [u8]>> {
-        let rest = self.rest(address)?;
-        if let Some(bytes) = rest.get(..length) {
-            return Some(Cow::Borrowed(bytes));
-        }
-        if !self.has(address, length as u64) {
-            return None;
-        }
-        let mut bytes = Vec::with_capacity(length);
-        while bytes.len() < length {
-            let rest = self.rest(address + bytes.len() as u64)?;
-            bytes.extend_from_slice(&rest[..rest.len().min(length - bytes.len())]);
-        }
-        Some(Cow::Owned(bytes))
-    }
-
-    /// The text that ends with a zero byte, at most `limit` bytes of it.
-    pub(super) fn c_string(&self, address: u64, limit: usize) -> Option<String> {
-        let rest = self.rest(address)?;
-        let bytes = match rest[..rest.len().min(limit)].iter().position(|&byte| byte == 0) {
-            Some(end) => Cow::Borrowed(&rest[..end]),
-            None => {
-                let length = (1..=limit).find(|&n| self.byte(address + n as u64 - 1).is_none_or(|byte| byte == 0));
-                self.bytes(address, length.map_or(limit, |n| n - 1))?
-            }
-        };
-        self.claim(bytes.len() as u64 / WORD + 1).then(|| String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    /// Whether `length` bytes from `address` on are in one region, so that a length read from the target can be true.
-    pub(super) fn has(&self, address: u64, length: u64) -> bool {
-        match self.near(address).get().rest(address) {
-            Some(rest) if length <= rest.len() as u64 => true,
-            _ => self.image.region(address).is_some_and(|region| length <= region.end - address),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::view::View;
     use super::*;
     use crate::target::maps;
     use crate::target::memory::FakeMemory;
@@ -421,6 +303,36 @@ mod tests {
         assert!(view.has(0x20000, 0x30_0000) && !view.has(0x20000, 0x30_0001) && !view.has(0x12000, 0));
         assert_eq!(view.bytes(0x11ff8, 9), None);
         assert_eq!(view.bytes(0x20000, 0x20_0000).map(|bytes| bytes.len()), Some(0x20_0000));
+    }
+
+    #[test]
+    fn what_was_forgotten_is_read_again() {
+        let mut memory = FakeMemory::default();
+        memory.write(0x11000, &[7; 0x1000]);
+        memory.write(0x1f_f000, &[7; 0x2000]);
+        let mut image = Image::new(&memory, &mappings(), None);
+        let held = |image: &Image| -> Vec<bool> {
+            let pieces = image.regions.iter().flat_map(|region| &region.pieces);
+            pieces.map(|piece| piece.get().is_some()).collect()
+        };
+        let look = |image: &Image| {
+            let view = View::new(image, 1);
+            for address in [0x11ff8, 0x1f_fff8, 0x20_0008] {
+                assert_eq!(view.word(address), Some(0x0707_0707_0707_0707));
+            }
+        };
+        look(&image);
+        assert_eq!((held(&image), image.held()), (vec![true, true, true], 0x2000 + 0x1e_0000 + 0x12_0000));
+        // What is not wholly before it stays.
+        let number = View::new(&image, 1).number(0x20_0008).expect("it is in a region");
+        assert_eq!(image.forget(number, 1), 0x2000);
+        assert_eq!(held(&image), [false, true, true]);
+        assert_eq!(image.forget(number, usize::MAX), 0x1e_0000);
+        assert_eq!(held(&image), [false, false, true]);
+        look(&image);
+        assert_eq!(image.forget(image.words(), usize::MAX), 0x2000 + 0x30_0000);
+        assert_eq!((held(&image), image.held()), (vec![false, false, false], 0));
+        look(&image);
     }
 
     #[test]

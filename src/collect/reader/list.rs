@@ -6,14 +6,24 @@ use std::panic::resume_unwind;
 
 use rustc_hash::FxHashMap;
 
+use super::image::Image;
 use super::mark::Marked;
-use super::names::Names;
+use super::names::{self, Names};
 use super::places::Places;
 use super::types::{Kind, Types};
-use super::walk::{Step, Walk};
+use super::walk::{Guide, Step, Walk};
 use crate::heap::{Columns, Flags, TypeId};
 
-/// How often each word may be looked at: once, and the names of attributes again.
+/// So many objects are listed before what they were read from is let go.
+const SLICE: usize = 1 << 18;
+/// The bytes of a row in the columns, and of an edge.
+const ROW: usize = size_of::<u64>() * 3 + size_of::<TypeId>() + size_of::<Flags>();
+const EDGE: usize = size_of::<u32>() * 2;
+/// Image and columns may take so many bytes more than the image did, and this share of it, before any of it is let go:
+/// reading it again takes time.
+const ALLOWED: usize = 12 << 20;
+const SHARE_OF_IMAGE: usize = 10;
+/// How often each word may be looked at in a slice: once, and the names of attributes again.
 const TIMES: u64 = 2;
 
 /// What listing counted beside the columns.
@@ -23,7 +33,7 @@ pub(super) struct Counted {
     pub(super) frozen: u64,
     pub(super) conservative_edges: u64,
     pub(super) names_left_out: bool,
-    /// See [`View::claim`](super::image::View::claim).
+    /// See [`View::claim`](super::view::View::claim).
     pub(super) refused: bool,
 }
 
@@ -41,13 +51,20 @@ struct Rows<'c> {
 #[derive(Default)]
 struct Edges {
     referents: Vec<u32>,
-    /// Rows of `names`.
-    edge_names: Vec<u32>,
-    names: Vec<Box<str>>,
+    /// Numbers of the thread's.
+    names: Vec<u32>,
 }
 
-/// The columns of the heap, made by `threads` threads.
-pub(super) fn list(walk: &Walk, types: &Types, marked: &Marked, frozen: &Places, threads: usize) -> (Columns, Counted) {
+/// The columns of the heap, made by `threads` threads. As they grow, what has been listed of the image is let go: both
+/// together would take twice what the target does.
+pub(super) fn list(
+    image: &mut Image,
+    guide: Guide,
+    types: &Types,
+    marked: &Marked,
+    frozen: &Places,
+    threads: usize,
+) -> (Columns, Counted) {
     let rows = marked.count as usize;
     let (type_names, type_ids) = merged_names(types);
     let mut columns = Columns {
@@ -59,29 +76,54 @@ pub(super) fn list(walk: &Walk, types: &Types, marked: &Marked, frozen: &Places,
         type_names,
         ..Columns::default()
     };
+    // Only so that they need not grow, which takes them twice.
+    let _ = columns.referents.try_reserve_exact(marked.references);
+    let _ = columns.edge_names.try_reserve_exact(marked.references);
     let lister = Lister { types, type_ids: &type_ids, objects: &marked.objects, frozen };
-    let shares = marked.objects.shares(threads, marked.count);
-    let parts: Vec<(Edges, Counted)> = std::thread::scope(|scope| {
-        let mut rest = Rows::of(&mut columns);
-        let running: Vec<_> = shares
-            .iter()
-            .map(|(blocks, size)| {
-                let (rows, walk, lister, blocks) = (rest.take(*size), walk.another(TIMES), &lister, blocks.clone());
-                scope.spawn(move || lister.part(&walk, blocks, rows))
-            })
-            .collect();
-        running.into_iter().map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
-    });
+    let mut names: Vec<Names> = (0..threads).map(|_| Names::new()).collect();
+    // Which of the edges have the numbers of which thread.
+    let mut ends: Vec<(usize, usize)> = Vec::new();
     let mut counted = Counted::default();
     let mut row = 0;
-    for ((_, size), (edges, of_part)) in shares.iter().zip(parts) {
-        let before = columns.referents.len() as u64;
-        columns.starts[row..row + size].iter_mut().for_each(|start| *start += before);
-        row += size;
-        append(&mut columns, edges);
-        counted.add(of_part);
+    let limit = image.held() + image.held() / SHARE_OF_IMAGE + ALLOWED;
+    let shares = marked.objects.shares(rows.div_ceil(SLICE).max(1) * threads, marked.count);
+    for slice in shares.chunks(threads) {
+        let walk = guide.walk(image, TIMES);
+        let parts: Vec<(Edges, Counted)> = std::thread::scope(|scope| {
+            let mut rest = Rows::of(&mut columns, row);
+            let running: Vec<_> = slice
+                .iter()
+                .zip(&mut names)
+                .map(|((blocks, size), names)| {
+                    let (rows, walk, lister, blocks) = (rest.take(*size), walk.another(TIMES), &lister, blocks.clone());
+                    scope.spawn(move || lister.part(&walk, blocks, rows, names))
+                })
+                .collect();
+            running.into_iter().map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        });
+        for (thread, ((_, size), (edges, of_part))) in slice.iter().zip(parts).enumerate() {
+            let before = columns.referents.len() as u64;
+            columns.starts[row..row + size].iter_mut().for_each(|start| *start += before);
+            row += size;
+            columns.referents.extend(edges.referents);
+            columns.edge_names.extend(edges.names);
+            ends.push((columns.referents.len(), thread));
+            counted.add(of_part);
+        }
+        let listed = slice.last().map_or(0, |(blocks, _)| Places::first_of(blocks.end));
+        let taken = image.held() + row * ROW + columns.referents.len() * EDGE;
+        image.forget(listed, taken.saturating_sub(limit));
     }
     columns.starts[rows] = columns.referents.len() as u64;
+    counted.names_left_out = names.iter().any(|names| names.full);
+    let joined = names::join(names, image, guide, types);
+    let mut start = 0;
+    for (end, thread) in ends {
+        let numbers = &joined.numbers[thread];
+        columns.edge_names[start..end].iter_mut().for_each(|name| *name = numbers[*name as usize]);
+        start = end;
+    }
+    columns.names = joined.list;
     (columns, counted)
 }
 
@@ -111,8 +153,7 @@ struct Lister<'l> {
 
 impl Lister<'_> {
     /// Fills `rows` with the objects in a range of blocks.
-    fn part(&self, walk: &Walk, blocks: Range<u64>, rows: Rows) -> (Edges, Counted) {
-        let mut names = Names::new();
+    fn part(&self, walk: &Walk, blocks: Range<u64>, rows: Rows, names: &mut Names) -> (Edges, Counted) {
         let mut counted = Counted::default();
         let mut edges = Edges::default();
         let mut address_of = walk.view.addresses();
@@ -128,7 +169,7 @@ impl Lister<'_> {
             walk.visit(object, kind, &mut |target: u64, step: Step<'_>| {
                 let Some(row) = walk.view.number(target).and_then(|number| self.objects.rank(number)) else { return };
                 edges.referents.push(row);
-                edges.edge_names.push(names.number(step, walk, self.types));
+                edges.names.push(names.number(step, walk));
                 counted.conservative_edges += u64::from(matches!(step, Step::Guess));
             });
             let mut flags = Flags::default();
@@ -147,21 +188,20 @@ impl Lister<'_> {
             rows.sizes[at] = walk.size(object, kind);
             rows.flags[at] = flags;
         }
-        counted.names_left_out = names.full;
         counted.refused = walk.view.refused.get();
-        edges.names = names.list;
         (edges, counted)
     }
 }
 
 impl<'c> Rows<'c> {
-    fn of(columns: &'c mut Columns) -> Rows<'c> {
+    /// Those from `row` on.
+    fn of(columns: &'c mut Columns, row: usize) -> Rows<'c> {
         Rows {
-            addresses: &mut columns.addresses,
-            types: &mut columns.types,
-            sizes: &mut columns.sizes,
-            flags: &mut columns.flags,
-            starts: &mut columns.starts,
+            addresses: &mut columns.addresses[row..],
+            types: &mut columns.types[row..],
+            sizes: &mut columns.sizes[row..],
+            flags: &mut columns.flags[row..],
+            starts: &mut columns.starts[row..],
         }
     }
 
@@ -185,29 +225,6 @@ impl Counted {
         self.tracked += other.tracked;
         self.frozen += other.frozen;
         self.conservative_edges += other.conservative_edges;
-        self.names_left_out |= other.names_left_out;
         self.refused |= other.refused;
     }
-}
-
-/// Puts the edges of what follows in memory behind those that are there; names that both have become one.
-fn append(columns: &mut Columns, edges: Edges) {
-    if columns.names.is_empty() {
-        (columns.referents, columns.edge_names, columns.names) = (edges.referents, edges.edge_names, edges.names);
-        return;
-    }
-    let mut known: FxHashMap<Box<str>, u32> = (0..).zip(&columns.names).map(|(at, name)| (name.clone(), at)).collect();
-    let renumbered: Vec<u32> = edges
-        .names
-        .into_iter()
-        .map(|name| {
-            *known.entry(name).or_insert_with_key(|name| {
-                columns.names.push(name.clone());
-                (columns.names.len() - 1) as u32
-            })
-        })
-        .collect();
-    columns.referents.extend(edges.referents);
-    let renumbered = |name: &u32| renumbered.get(*name as usize).copied().unwrap_or(0);
-    columns.edge_names.extend(edges.edge_names.iter().map(renumbered));
 }

@@ -23,9 +23,11 @@ const MOST_REFERENCES: u64 = 1 << 48;
 pub(super) struct Marked {
     pub(super) objects: Places,
     pub(super) count: u64,
+    /// References, also those that lead to nothing.
+    pub(super) references: usize,
     /// References to what is no object.
     pub(super) dangling: u64,
-    /// See [`View::claim`](super::image::View::claim).
+    /// See [`View::claim`](super::view::View::claim).
     pub(super) refused: bool,
 }
 
@@ -57,16 +59,17 @@ pub(super) fn mark(
         others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
     });
     let mut refused = first.walk.view.refused.get();
-    let (mut types, mut dangling) = (first.types, first.dangling);
+    let (mut types, mut references, mut dangling) = (first.types, first.references, first.dangling);
     for other in others {
         for kind in other.types.iter() {
             types.row(kind.address, walk);
         }
+        references += other.references;
         dangling += other.dangling;
         refused |= other.walk.view.refused.get();
     }
     let count = objects.count();
-    (Marked { objects, count, dangling, refused }, types)
+    (Marked { objects, count, references, dangling, refused }, types)
 }
 
 /// Follows references, for one thread.
@@ -75,12 +78,13 @@ struct Marker<'m, 'i, 'a> {
     types: Types,
     objects: &'m Places,
     pending: Vec<u64>,
+    references: usize,
     dangling: u64,
 }
 
 impl<'m, 'i, 'a> Marker<'m, 'i, 'a> {
     fn new(walk: Walk<'i, 'a>, types: Types, objects: &'m Places) -> Self {
-        Marker { walk, types, objects, pending: Vec::new(), dangling: 0 }
+        Marker { walk, types, objects, pending: Vec::new(), references: 0, dangling: 0 }
     }
 
     /// Visits what nobody has visited yet of the lists.
@@ -138,12 +142,13 @@ impl<'m, 'i, 'a> Marker<'m, 'i, 'a> {
             let kind_at = walk.view.pointer(object + walk.fields.object_type);
             let Some(row) = self.types.row_of(kind_at) else { continue };
             let types = &self.types;
-            let (objects, pending) = (self.objects, &mut self.pending);
+            let (objects, pending, references) = (self.objects, &mut self.pending, &mut self.references);
             walk.visit(object, types.at(row), &mut |target: u64, step: Step<'_>| {
                 if target == 0 {
                     return;
                 }
                 let guess = matches!(step, Step::Guess);
+                *references += usize::from(!guess);
                 let Some(number) = walk.view.number(target) else { return unsure.push((target, guess)) };
                 if objects.has(number) {
                     return;

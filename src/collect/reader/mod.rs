@@ -33,18 +33,20 @@ mod text;
 mod threads;
 mod types;
 mod unknown;
+mod view;
 mod walk;
 
 use std::time::Instant;
 
 pub(super) use self::check::Extent;
 use self::fields::Fields;
-use self::image::{Image, View, WORD};
+use self::image::{Image, WORD};
 use self::lists::Listed;
+use self::mark::Marked;
 use self::places::Places;
 use self::roots::Site;
 use self::types::{NAMELESS, Structs, Types};
-use self::walk::Walk;
+use self::walk::{Guide, Walk};
 use super::wire::Received;
 use crate::error::{Error, Kind};
 use crate::heap::{Coverage, ObjectId, Root};
@@ -89,8 +91,8 @@ impl From<Error> for Unreadable {
 /// Reads the heap; `threads` threads of ours work on it. Lists in pieces are an error where a later moment can be had
 /// (`again`), else what they lead to is missing.
 pub(super) fn read(source: &Source, threads: usize, again: bool) -> std::result::Result<Received, Unreadable> {
-    let image = Image::new(source.memory, source.mappings, source.until);
-    let received = read_image(source, &image, threads, again);
+    let mut image = Image::new(source.memory, source.mappings, source.until);
+    let received = read_image(source, &mut image, threads, again);
     if image.is_late() {
         let text = "its time was over before all of its memory was read";
         return Err(Error::new(Kind::Busy, text).hint("allow more with `--timeout SECONDS`").into());
@@ -100,73 +102,20 @@ pub(super) fn read(source: &Source, threads: usize, again: bool) -> std::result:
 
 fn read_image(
     source: &Source,
-    image: &Image,
+    image: &mut Image,
     threads: usize,
     again: bool,
 ) -> std::result::Result<Received, Unreadable> {
     let fields = Fields::new(source.layout, source.version)?;
     let structs = Structs::new(source.layout);
     let site = Site::new(source.runtime, source.layout);
-    let walk =
-        Walk { view: View::new(image, TIMES), fields: &fields, structs: &structs, static_dicts: &Default::default() };
-    let static_dicts = walk.static_dicts(&site);
-    let walk = Walk { static_dicts: &static_dicts, ..walk };
-    let unfit = |what: String| Unreadable::Unfit(source.unfit(&what, walk.is_finalizing(&site)));
-    let mut types = learned(&walk, &site);
-    let mut notices = Vec::new();
-    if walk.is_nameless(&site) {
-        let text = "the names of its types are not in its memory: they are part of the interpreter's file";
-        return Err(Error::new(Kind::NotPython, text).into());
-    }
-    if source.check.is_any() {
-        check::check(&walk, &site, &mut types).map_err(unfit)?;
-    } else if walk.has_no_modules(&site) {
-        return Err(
-            Error::new(Kind::NotPython, "there is not one module in `sys.modules`: it is not in what is left").into()
-        );
-    } else {
-        let text = "so much of its memory is missing that where things are could not be checked";
-        notices.push(Notice::new("unchecked", text));
-    }
-    if walk.collecting(&site).contains(&1) {
-        return Err(Unreadable::Collecting);
-    }
-    if source.check == Extent::Whole {
-        walk.check_threads(&site).and_then(|()| walk.check_lists(&site)).map_err(unfit)?;
-    }
-    if walk.is_finalizing(&site) {
-        notices
-            .push(Notice::new("finalizing", "the interpreter is shutting down: part of what it had is gone already"));
-    }
-    let (objects, frozen) = (Places::new(image.words()), Places::new(image.words()));
-    let mut listed = Listed::default();
-    for (head, is_permanent) in walk.lists(&site) {
-        let before = listed.objects.len();
-        walk.follow_list(head, &objects, &mut listed);
-        if is_permanent {
-            for number in listed.objects[before..].iter().filter_map(|&object| walk.view.number(object)) {
-                frozen.insert(number);
-            }
-        }
-    }
-    if again && listed.broken > 0 {
-        return Err(Unreadable::Collecting);
-    }
-    let mut roots = Vec::new();
-    for interpreter in walk.interpreters(&site) {
-        walk.roots_of(interpreter, &mut roots);
-    }
-    let held: Vec<u64> = roots.iter().map(|(object, _)| *object).collect();
-    let (marked, types) = mark::mark(&walk, objects, &listed.objects, &held, types, threads);
-    let broken_lists = listed.broken;
-    drop(listed);
-    if source.check == Extent::Whole {
-        check::check_marked(marked.dangling, marked.count).map_err(unfit)?;
-    }
-    if marked.count == 0 {
-        return Err(Error::new(Kind::Busy, "not one object was found in its memory").into());
-    }
-    let (mut columns, counted) = list::list(&walk, &types, &marked, &frozen, threads);
+    let guide = Guide { fields: &fields, structs: &structs, static_dicts: &Default::default() };
+    let static_dicts = guide.walk(image, TIMES).static_dicts(&site);
+    let guide = Guide { static_dicts: &static_dicts, ..guide };
+    let found = find(source, &guide.walk(image, TIMES), &site, threads, again)?;
+    let Found { marked, types, frozen, roots, broken_lists, mut notices, .. } = found;
+    let (mut columns, counted) = list::list(image, guide, &types, &marked, &frozen, threads);
+    let walk = guide.walk(image, TIMES);
     for (object, root) in roots {
         let Some(root) = root else { continue };
         if let Root::Module { .. } = root
@@ -197,7 +146,7 @@ fn read_image(
         let text = format!("the names of {nameless} types are not in its memory: they are all listed as `{NAMELESS}`");
         notices.push(Notice::new("names-missing", text));
     }
-    let refused = counted.refused || marked.refused || walk.view.refused.get();
+    let refused = counted.refused || marked.refused || found.refused || walk.view.refused.get();
     if refused {
         let text =
             "its objects are damaged: together they have more in them than there is memory, and not all was read";
@@ -222,6 +171,87 @@ fn read_image(
         notices,
         complete: true,
     })
+}
+
+/// What there is to be listed.
+struct Found {
+    marked: Marked,
+    types: Types,
+    /// Those of the permanent generation.
+    frozen: Places,
+    /// What interpreters hold; those without a root of their own are only followed.
+    roots: Vec<(u64, Option<Root>)>,
+    broken_lists: u64,
+    /// See [`View::claim`](view::View::claim).
+    refused: bool,
+    notices: Vec<Notice>,
+}
+
+/// The first pass: what fits, as far as that can be told, and every object in it.
+fn find(
+    source: &Source,
+    walk: &Walk,
+    site: &Site,
+    threads: usize,
+    again: bool,
+) -> std::result::Result<Found, Unreadable> {
+    let unfit = |what: String| Unreadable::Unfit(source.unfit(&what, walk.is_finalizing(site)));
+    let mut types = learned(walk, site);
+    let mut notices = Vec::new();
+    if walk.is_nameless(site) {
+        let text = "the names of its types are not in its memory: they are part of the interpreter's file";
+        return Err(Error::new(Kind::NotPython, text).into());
+    }
+    if source.check.is_any() {
+        check::check(walk, site, &mut types).map_err(unfit)?;
+    } else if walk.has_no_modules(site) {
+        return Err(
+            Error::new(Kind::NotPython, "there is not one module in `sys.modules`: it is not in what is left").into()
+        );
+    } else {
+        let text = "so much of its memory is missing that where things are could not be checked";
+        notices.push(Notice::new("unchecked", text));
+    }
+    if walk.collecting(site).contains(&1) {
+        return Err(Unreadable::Collecting);
+    }
+    if source.check == Extent::Whole {
+        walk.check_threads(site).and_then(|()| walk.check_lists(site)).map_err(unfit)?;
+    }
+    if walk.is_finalizing(site) {
+        notices
+            .push(Notice::new("finalizing", "the interpreter is shutting down: part of what it had is gone already"));
+    }
+    let (objects, frozen) = (Places::new(walk.view.words()), Places::new(walk.view.words()));
+    let mut listed = Listed::default();
+    for (head, is_permanent) in walk.lists(site) {
+        let before = listed.objects.len();
+        walk.follow_list(head, &objects, &mut listed);
+        if is_permanent {
+            for number in listed.objects[before..].iter().filter_map(|&object| walk.view.number(object)) {
+                frozen.insert(number);
+            }
+        }
+    }
+    if again && listed.broken > 0 {
+        return Err(Unreadable::Collecting);
+    }
+    let mut roots = Vec::new();
+    for interpreter in walk.interpreters(site) {
+        walk.roots_of(interpreter, &mut roots);
+    }
+    let held: Vec<u64> = roots.iter().map(|(object, _)| *object).collect();
+    let (marked, types) = mark::mark(walk, objects, &listed.objects, &held, types, threads);
+    let broken_lists = listed.broken;
+    drop(listed);
+    if source.check == Extent::Whole {
+        check::check_marked(marked.dangling, marked.count).map_err(unfit)?;
+    }
+    if marked.count == 0 {
+        return Err(Error::new(Kind::Busy, "not one object was found in its memory").into());
+    }
+    let refused = walk.view.refused.get();
+    Ok(Found { marked, types, frozen, roots, broken_lists, refused, notices })
 }
 
 impl Source<'_> {
@@ -258,7 +288,7 @@ fn learned(walk: &Walk, site: &Site) -> Types {
 }
 
 impl Walk<'_, '_> {
-    /// The objects that an interpreter itself holds; those without a root of their own are only followed.
+    /// The objects that an interpreter itself holds.
     fn roots_of(&self, interpreter: u64, roots: &mut Vec<(u64, Option<Root>)>) {
         roots.push((self.view.pointer(interpreter + self.fields.interp_modules), None));
         self.each_module(interpreter, &mut |name, module| {

@@ -73,6 +73,11 @@ impl Places {
         (bits & bit != 0).then(|| block.before + (bits & (bit - 1)).count_ones())
     }
 
+    /// The first number that is in a block.
+    pub(super) fn first_of(block: u64) -> u64 {
+        block * BLOCK
+    }
+
     /// Those in a range of blocks, in ascending order.
     pub(super) fn iter(&self, blocks: Range<u64>) -> impl Iterator<Item = u64> + '_ {
         let chunks = blocks.start / CHUNK..blocks.end.div_ceil(CHUNK);

@@ -6,8 +6,9 @@
 use rustc_hash::FxHashMap;
 
 use super::fields::Fields;
-use super::image::{View, WORD};
+use super::image::{Image, WORD};
 use super::types::{Attributes, Kind, Structs, Type, flag};
+use super::view::View;
 
 /// Items of one container beyond this many are not believed.
 const MOST_ITEMS: u64 = 1 << 31;
@@ -38,6 +39,22 @@ pub(super) trait Sink {
 impl<F: FnMut(u64, Step<'_>)> Sink for F {
     fn edge(&mut self, target: u64, step: Step<'_>) {
         self(target, step);
+    }
+}
+
+/// What is known before anything is walked.
+#[derive(Clone, Copy)]
+pub(super) struct Guide<'i> {
+    pub(super) fields: &'i Fields,
+    pub(super) structs: &'i Structs,
+    pub(super) static_dicts: &'i FxHashMap<u64, u64>,
+}
+
+impl<'i> Guide<'i> {
+    /// A way through `image` on which each word may be looked at so many times.
+    pub(super) fn walk<'a>(self, image: &'i Image<'a>, times: u64) -> Walk<'i, 'a> {
+        let Guide { fields, structs, static_dicts } = self;
+        Walk { view: View::new(image, times), fields, structs, static_dicts }
     }
 }
 
