@@ -6,7 +6,8 @@
 use serde_json::Value;
 
 use crate::live::{EXPECTED, assert_census, assert_user_classes, warnings};
-use crate::support::{Python, Run, Target, each_of, pythons_in_chroot, root_or_say};
+use crate::places::assert_refused;
+use crate::support::{Python, Run, Target, each_of, free_threaded, pythons_in_chroot, root_or_say};
 
 /// What reads the heap, what it warns of, and whether it sees the same as the census; the reader sees more than the target can.
 const COLLECTORS: [(&str, &[&str], bool); 2] = [("gdb", &EXPECTED, true), ("reader", &[], false)];
@@ -73,4 +74,14 @@ fn idle() {
 #[test]
 fn busy() {
     matrix("busy", false);
+}
+
+/// Such builds themselves, where there is one; `places` has interpreters that only say so of themselves.
+#[test]
+fn without_a_gil() {
+    each_of(free_threaded(), |python| {
+        let mut file = python.root.clone().unwrap_or_default().into_os_string();
+        file.push(&python.path);
+        assert_refused(&Target::start(python, "plain.py", [""; 0]), file.as_ref());
+    });
 }

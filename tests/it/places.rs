@@ -241,38 +241,43 @@ fn free_threaded() {
             let at = bytes.windows(16).position(|place| place == head).expect("debug offsets");
             bytes[at + 16] = 1;
             fs::write(copied.file(), bytes).unwrap();
-            let target = copied.start();
-            let says = |done: &Done| {
-                let (_, minor, micro) = python.version;
-                let expected =
-                    format!(" a free-threaded build of CPython 3.{minor}.{micro}, which is not supported: its objects");
-                assert!(
-                    done.stderr.contains(&expected) || done.stdout.contains(&expected),
-                    "{}{}",
-                    done.stderr,
-                    done.stdout
-                );
-                let hint =
-                    format!("hint: the ordinary build can be analysed: `python3.{minor}`, not `python3.{minor}t`");
-                assert!(done.stderr.contains(&hint) || done.stdout.contains(&hint), "{}{}", done.stderr, done.stdout);
-            };
-            for words in
-                [&["-c", "reader"][..], &["-c", "reader", "--freeze", "live"], &["-c", "gdb"], &["--freeze", "stop"]]
-            {
-                says(&Run::analyze(&[target.pid]).args(words).output().exits(4));
-            }
-            says(&Run::new(["doctor", &target.pid.to_string()]).output().exits(4));
-            let listed = Run::new(["ps"]).output().exits(0).stdout;
-            let row = listed.lines().find(|row| row.split_whitespace().next() == Some(&target.pid.to_string()));
-            assert!(row.is_some_and(|row| row.contains("no: free-threaded")), "{listed}");
-            if has("gcore") {
-                let prefix = copied.folder.path().join("core");
-                let made = Command::new("gcore").arg("-o").arg(&prefix).arg(target.pid.to_string()).output().unwrap();
-                let core = format!("{}.{}", prefix.display(), target.pid);
-                assert!(Path::new(&core).is_file(), "{}", String::from_utf8_lossy(&made.stderr));
-                says(&Run::new(["analyze", "--core", &core]).output().exits(4));
-            }
-            target.assert_unharmed();
+            assert_refused(&copied.start(), &copied.file());
         },
     );
+}
+
+/// Nobody reads it, everybody says why, and that is all it notices; `file` is what runs in it. Its core is refused too.
+pub(crate) fn assert_refused(target: &Target, file: &Path) {
+    let (_, minor, micro) = target.python.version;
+    let says = |done: &Done| {
+        let reason =
+            format!(" a free-threaded build of CPython 3.{minor}.{micro}, which is not supported: its objects");
+        let hint = format!("hint: the ordinary build can be analysed: `python3.{minor}`, not `python3.{minor}t`");
+        for part in [reason, hint] {
+            let said = done.stderr.contains(&part) || done.stdout.contains(&part);
+            assert!(said, "no {part:?} in: {}{}", done.stderr, done.stdout);
+        }
+    };
+    let analysed = |words: &[&str]| Run::analyze(&[target.pid]).args(words).output().exits(4);
+    for freeze in ["twin", "stop", "live"] {
+        says(&analysed(&["-c", "reader", "--freeze", freeze]));
+    }
+    for words in [&["-c", "gdb"][..], &["-c", "gdb", "-e", &file.to_string_lossy()], &["--freeze", "stop"]] {
+        says(&analysed(words));
+    }
+    says(&Run::new(["doctor", &target.pid.to_string()]).output().exits(4));
+    let listed = Run::new(["ps"]).output().exits(0).stdout;
+    let row = listed.lines().find(|row| row.split_whitespace().next() == Some(&target.pid.to_string()));
+    assert!(row.is_some_and(|row| row.contains("no: free-threaded")), "{listed}");
+    target.assert_unharmed();
+    target.assert_nothing_mapped();
+    if has("gcore") {
+        let folder = tempfile::tempdir().unwrap();
+        let prefix = folder.path().join("core");
+        let made = Command::new("gcore").arg("-o").arg(&prefix).arg(target.pid.to_string()).output().unwrap();
+        let core = format!("{}.{}", prefix.display(), target.pid);
+        assert!(Path::new(&core).is_file(), "{}", String::from_utf8_lossy(&made.stderr));
+        says(&Run::new(["analyze", "--core", &core]).output().exits(4));
+        target.assert_unharmed();
+    }
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub(crate) use process::signal;
-pub(crate) use python::{Python, each, each_of, pythons, pythons_in_chroot, usual};
+pub(crate) use python::{Python, each, each_of, free_threaded, pythons, pythons_in_chroot, usual};
 pub(crate) use redact::redacted;
 pub(crate) use run::{Done, Run};
 pub(crate) use target::Target;

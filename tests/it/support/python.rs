@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use super::{root, say};
+use super::{root, root_or_say, say};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Python {
     pub(crate) version: (u32, u32, u32),
     pub(crate) debug: bool,
+    /// Built without a GIL: only of use to be refused.
+    pub(crate) free_threaded: bool,
     pub(crate) path: PathBuf,
     /// The root folder that it runs in, by which `path` is to be read, where that is not ours.
     pub(crate) root: Option<PathBuf>,
@@ -41,8 +43,9 @@ impl Python {
         let (major, minor, micro) = self.version;
         let place = self.root.iter().map(|root| format!("in {}: ", root.display())).collect::<String>();
         format!(
-            "CPython {major}.{minor}.{micro}{} ({place}{})",
+            "CPython {major}.{minor}.{micro}{}{} ({place}{})",
             if self.debug { " debug" } else { "" },
+            if self.free_threaded { " free-threaded" } else { "" },
             self.path.display()
         )
     }
@@ -52,9 +55,8 @@ impl Python {
 pub(crate) fn pythons() -> &'static [Python] {
     static FOUND: OnceLock<Vec<Python>> = OnceLock::new();
     FOUND.get_or_init(|| {
-        let mut found: Vec<Python> = candidates().iter().filter_map(|path| examine(path, None)).collect();
-        found.retain(wanted);
-        found.sort();
+        let mut found: Vec<Python> = here().to_vec();
+        found.retain(|python| wanted(python) && !python.free_threaded);
         for python in &found {
             say(&format!("found: {}", python.name()));
         }
@@ -75,6 +77,50 @@ pub(crate) fn pythons() -> &'static [Python] {
 pub(crate) fn pythons_in_chroot() -> &'static [Python] {
     static FOUND: OnceLock<Vec<Python>> = OnceLock::new();
     FOUND.get_or_init(|| {
+        let found: Vec<Python> = in_chroot().iter().filter(|python| !python.free_threaded).cloned().collect();
+        for python in &found {
+            say(&format!("found: {}", python.name()));
+        }
+        if found.is_empty() {
+            say("not found: CPython in a root folder of its own (make matrix)");
+        }
+        found
+    })
+}
+
+/// Those without a GIL, here and, for root, in the root folders. Which ones, or that there are none, is said once.
+pub(crate) fn free_threaded() -> &'static [Python] {
+    static FOUND: OnceLock<Vec<Python>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let inside = if root_or_say("free-threaded CPython in a root folder of its own") { in_chroot() } else { &[] };
+        let mut found: Vec<Python> =
+            here().iter().chain(inside).filter(|python| python.free_threaded).cloned().collect();
+        // The same build is installed under two names.
+        found.dedup_by_key(|python| (python.version, python.debug, python.path.parent().map(Path::to_owned), python.root.clone()));
+        for python in &found {
+            say(&format!("found: {}", python.name()));
+        }
+        if found.is_empty() {
+            say("not tested: a free-threaded build of CPython itself: none in pyenv, /usr/bin or target/matrix/*/usr/bin");
+        }
+        found
+    })
+}
+
+/// All that share our root folder, oldest first.
+fn here() -> &'static [Python] {
+    static FOUND: OnceLock<Vec<Python>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let mut found: Vec<Python> = candidates().iter().filter_map(|path| examine(path, None)).collect();
+        found.sort();
+        found
+    })
+}
+
+/// All that have root folders of their own.
+fn in_chroot() -> &'static [Python] {
+    static FOUND: OnceLock<Vec<Python>> = OnceLock::new();
+    FOUND.get_or_init(|| {
         let mut found = Vec::new();
         for folder in list(&root().join("target/matrix")).collect::<Vec<_>>() {
             for path in interpreters_in(&folder.join("usr/bin")) {
@@ -83,12 +129,6 @@ pub(crate) fn pythons_in_chroot() -> &'static [Python] {
             }
         }
         found.sort();
-        for python in &found {
-            say(&format!("found: {}", python.name()));
-        }
-        if found.is_empty() {
-            say("not found: CPython in a root folder of its own (make matrix)");
-        }
         found
     })
 }
@@ -151,6 +191,7 @@ fn interpreters_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
     list(folder).filter(|path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let minor = name.strip_prefix("python3.").map(|rest| rest.strip_suffix("-dbg").unwrap_or(rest));
+        let minor = minor.map(|rest| rest.strip_suffix('t').unwrap_or(rest));
         minor.is_some_and(|minor| minor.parse::<u32>().is_ok_and(|minor| minor >= OLDEST))
     })
 }
@@ -175,10 +216,12 @@ fn examine(path: &Path, root: Option<&Path>) -> Option<Python> {
         say(&format!("not tested: {} is not CPython", path.display()));
         return None;
     };
-    if free_threaded != "0" {
-        say(&format!("not tested: {} is free-threaded", path.display()));
-        return None;
-    }
     let version = (major.parse().ok()?, minor.parse().ok()?, micro.parse().ok()?);
-    Some(Python { version, debug: debug == "1", path: path.to_owned(), root: root.map(Path::to_owned) })
+    Some(Python {
+        version,
+        debug: debug == "1",
+        free_threaded: free_threaded != "0",
+        path: path.to_owned(),
+        root: root.map(Path::to_owned),
+    })
 }
