@@ -1,5 +1,5 @@
-//! What is particular to aarch64, where a process can be held and its memory copied, and nothing is injected. **Untested**: this
-//! file has been compiled, never run.
+//! What is particular to aarch64, where a process can be held and its memory copied, and nothing is injected. **Untested**: copies
+//! were made in an emulator, and no test runs there.
 //!
 //! No thread is made to do anything, so there are no twins and no visits: whoever asks is answered so. Registers go by the names of
 //! x86-64 that the rest of the house uses. Sources: `arch/arm64/include/uapi/asm/ptrace.h`, `linux/elf.h`, `linux/audit.h`.

@@ -4,10 +4,14 @@
 
 use std::path::{Path, PathBuf};
 
+use object::elf;
+
 use super::Finding;
 use crate::cli::plan::CollectPlan;
+use crate::error::{Error, Kind};
 use crate::target::elf::{Elf, find_debug_file, within};
 use crate::target::python::Interpreter;
+use crate::target::version::Version;
 use crate::units::printable;
 
 /// What will be known of the structs of `interpreter`, and from where.
@@ -26,22 +30,27 @@ pub(super) fn finding(interpreter: &Interpreter, collect: &CollectPlan) -> Findi
     }
     match mapped.and_then(|id| debug_file_of(interpreter.pid, id, &collect.debug_dirs)) {
         Some(path) => Finding::fine("debug info", printable(&path.to_string_lossy(), 200)),
-        None => {
-            let version = interpreter.version;
-            let id = mapped.unwrap_or("none");
-            Finding::limited(
-                "debug info",
-                format!("none is installed (build-id {id}); the tables for CPython {version} that come with us must do"),
-                vec![
-                    format!(
-                        "Debian, Ubuntu: `apt-get install python{}.{}-dbg`; Fedora, RHEL: `dnf debuginfo-install python3`",
-                        version.major, version.minor
-                    ),
-                    "a Python built by hand: build it with `CFLAGS=-g`, or keep the unstripped one and give it with `-e`".to_owned(),
-                ],
-            )
-        }
+        None => absent(interpreter.version, mapped.unwrap_or("none"), interpreter.image.elf.machine()),
     }
+}
+
+/// That nothing on this machine tells of the structs: then the tables do, on the CPU that they were made on.
+fn absent(version: Version, id: &str, machine: elf::Machine) -> Finding {
+    let remedies = vec![
+        format!(
+            "Debian, Ubuntu: `apt-get install python{}.{}-dbg`; Fedora, RHEL: `dnf debuginfo-install python3`",
+            version.major, version.minor
+        ),
+        "a Python built by hand: build it with `CFLAGS=-g`, or keep the unstripped one and give it with `-e`"
+            .to_owned(),
+    ];
+    let none = format!("none is installed (build-id {id})");
+    if machine == elf::EM_X86_64 {
+        let text = format!("{none}; the tables for CPython {version} that come with us must do");
+        return Finding::limited("debug info", text, remedies);
+    }
+    let error = Error::new(Kind::NotPython, format!("{none}, and the tables that come with us are of x86-64"));
+    Finding::blocked("debug info", remedies.into_iter().fold(error, Error::hint))
 }
 
 /// The debug file of a build: in the target's file system first, where its distribution put what belongs to it, then in ours.
@@ -91,5 +100,11 @@ mod tests {
         assert_eq!(verdict, Verdict::Limited);
         assert!(text.ends_with("build-id aa, not bb"), "{text}");
         assert_eq!(check(None, Some("bb")).0, Verdict::Limited);
+    }
+    #[test]
+    fn tables_are_of_the_cpu_they_were_made_on() {
+        let verdict = |machine| absent(Version::new(3, 14, 2), "aa", machine).verdict;
+        assert_eq!(verdict(elf::EM_X86_64), Verdict::Limited);
+        assert_eq!(verdict(elf::EM_AARCH64), Verdict::Blocked(Kind::NotPython));
     }
 }
