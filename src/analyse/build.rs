@@ -1,6 +1,8 @@
 //! The parts of a report put together from a capture: which of them were asked for, and what must be said beside them.
 
-use super::{Diff, Limits, Selection, Since, TargetReport, diff, histogram, references};
+use super::dominators::Dominators;
+use super::edges::Edges;
+use super::{Diff, Limits, Selection, Since, TargetReport, diff, histogram, references, retained_by_type};
 use crate::heap::Capture;
 use crate::notice::Notice;
 
@@ -21,8 +23,10 @@ pub(crate) fn report(
     selection: &Selection,
     earlier: Option<Earlier>,
 ) -> (TargetReport, Vec<Notice>) {
-    let (totals, types) = histogram(&capture.heap);
-    let (references, mut notices) = references(&capture.heap, &types, selection, Limits::default());
+    let edges = Edges::new(&capture.heap);
+    let retained = retained_by_type(&edges, &Dominators::new(&edges));
+    let (totals, types) = histogram(&capture.heap, &retained);
+    let (references, mut notices) = references(&edges, &types, selection, Limits::default());
     let diff = earlier.map(|earlier| {
         notices.extend(limits_of_comparison(earlier.capture, capture));
         Diff {

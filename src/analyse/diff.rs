@@ -2,26 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use super::{TypeDelta, TypeRow, histogram};
+use super::TypeDelta;
+use super::histogram::{Sum, sums};
 use crate::heap::Heap;
 
 /// Each type that has another count or other bytes in `new` than in `old`, also those that came and those that went; by
 /// bytes_delta descending, then type ascending.
 pub(crate) fn diff(old: &Heap, new: &Heap) -> Vec<TypeDelta> {
-    let (old, new) = (histogram(old).1, histogram(new).1);
-    let mut types: BTreeMap<&str, (Option<&TypeRow>, Option<&TypeRow>)> = BTreeMap::new();
-    for row in &old {
-        types.entry(&row.kind).or_default().0 = Some(row);
+    let mut types: BTreeMap<&str, (Sum, Sum)> = BTreeMap::new();
+    for (name, sum) in old.type_names().iter().zip(sums(old)) {
+        types.entry(name).or_default().0 = sum;
     }
-    for row in &new {
-        types.entry(&row.kind).or_default().1 = Some(row);
+    for (name, sum) in new.type_names().iter().zip(sums(new)) {
+        types.entry(name).or_default().1 = sum;
     }
-    let sums = |row: Option<&TypeRow>| row.map_or((0, 0), |row| (row.count, row.bytes));
     let mut deltas: Vec<TypeDelta> = types
         .into_iter()
         .map(|(kind, (old, new))| {
-            let ((old_count, old_bytes), (count, bytes)) = (sums(old), sums(new));
-            let (count_delta, bytes_delta) = (delta(old_count, count), delta(old_bytes, bytes));
+            let (count, bytes) = (new.count, new.bytes);
+            let (count_delta, bytes_delta) = (delta(old.count, count), delta(old.bytes, bytes));
             TypeDelta { kind: kind.to_owned(), count, count_delta, bytes, bytes_delta }
         })
         .filter(|delta| delta.count_delta != 0 || delta.bytes_delta != 0)

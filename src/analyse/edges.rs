@@ -80,6 +80,13 @@ impl<'h> Edges<'h> {
         !self.is_weak(object) || self.callback == Some(self.heap.edge_name_ids(object)[position])
     }
 
+    /// What the object keeps alive, in the order of its edges.
+    pub(super) fn held(&self, object: ObjectId) -> impl Iterator<Item = ObjectId> {
+        let weak = self.is_weak(object);
+        let referents = self.heap.referents(object).iter().enumerate();
+        referents.filter(move |&(position, _)| !weak || self.holds(object, position)).map(|(_, &row)| ObjectId(row))
+    }
+
     /// The edge from one object to another that says most: the first that has a name, else the first.
     pub(super) fn between(&self, from: ObjectId, to: ObjectId) -> Option<usize> {
         let mut edges = (0..).zip(self.heap.referents(from));

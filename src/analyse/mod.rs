@@ -2,12 +2,17 @@
 
 mod build;
 mod diff;
+mod dominators;
 mod edges;
+mod groups;
 mod histogram;
+#[cfg(test)]
+mod oracle;
 mod pairing;
 mod paths;
 mod references;
 mod report;
+mod retained;
 
 pub(crate) use build::{Earlier, report};
 pub(crate) use diff::diff;
@@ -15,3 +20,4 @@ pub(crate) use histogram::histogram;
 pub(crate) use pairing::{Candidate, pair};
 pub(crate) use references::{Limits, Selection, references};
 pub(crate) use report::*;
+pub(crate) use retained::retained_by_type;

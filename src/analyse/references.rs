@@ -44,7 +44,7 @@ impl Default for Limits {
 /// For each type selected its largest object, in the order of `rows` (of [`super::histogram()`]) for the largest types, then
 /// of those named; each once. What was named and is not there, or is not unique, becomes a notice.
 pub(crate) fn references(
-    heap: &Heap,
+    edges: &Edges,
     rows: &[TypeRow],
     selection: &Selection,
     limits: Limits,
@@ -61,12 +61,12 @@ pub(crate) fn references(
     if chosen.is_empty() {
         return (Vec::new(), notices);
     }
-    let edges = Edges::new(heap);
-    let paths = Paths::new(&edges);
+    let heap = edges.heap;
+    let paths = Paths::new(edges);
     let of_largest = |row: &TypeRow| {
         let object = heap.at(row.max_address)?;
-        let (referents, referent_count) = referents(&edges, object, limits.referents);
-        let (referrers, referrer_count) = referrers(&edges, object, limits.referrers);
+        let (referents, referent_count) = referents(edges, object, limits.referents);
+        let (referrers, referrer_count) = referrers(edges, object, limits.referrers);
         Some(References {
             kind: row.kind.clone(),
             address: row.max_address,
@@ -195,9 +195,13 @@ mod tests {
     use crate::analyse::histogram;
     use crate::heap::sample;
 
+    fn rows(heap: &Heap) -> Vec<TypeRow> {
+        histogram(heap, &vec![0; heap.type_count()]).1
+    }
+
     fn of(heap: &str, selection: Selection, limits: Limits) -> (Vec<References>, Vec<Notice>) {
         let heap = sample::heap(heap);
-        references(&heap, &histogram(&heap).1, &selection, limits)
+        references(&Edges::new(&heap), &rows(&heap), &selection, limits)
     }
 
     fn named(types: &[&str]) -> Selection {
@@ -277,7 +281,7 @@ mod tests {
     fn a_type_is_found_by_the_end_of_its_name_or_proposed() {
         let check = |name: &str, expected: Result<&str, (&str, Option<&str>)>| {
             let heap = sample::heap("a:app.Entry\nb:app.cache.Item\nc:other.Item\nd:zoo.LongName\ne:builtins.dict");
-            let rows = histogram(&heap).1;
+            let rows = rows(&heap);
             let found = find(&rows, name);
             match (&found, expected) {
                 (Ok(row), Ok(kind)) => assert_eq!(row.kind, kind),

@@ -78,6 +78,8 @@ pub(crate) struct TypeRow {
     pub(crate) max_bytes: u64,
     /// The largest object of the type; of equals the one at the lowest address.
     pub(crate) max_address: Address,
+    /// What would be free if all objects of the type went, of what the roots reach.
+    pub(crate) retained_bytes: u64,
 }
 
 /// An object and its surroundings.

@@ -31,7 +31,14 @@ pub(super) fn facts(pid: i32, command: &[&str]) -> TargetFacts {
 }
 
 pub(super) fn row(kind: &str, count: u64, bytes: u64, max_bytes: u64) -> TypeRow {
-    TypeRow { kind: kind.into(), count, bytes, max_bytes, max_address: Address(0x7f00_1234_5678) }
+    TypeRow {
+        kind: kind.into(),
+        count,
+        bytes,
+        max_bytes,
+        max_address: Address(0x7f00_1234_5678),
+        retained_bytes: bytes.saturating_mul(3),
+    }
 }
 
 fn step(address: u64, kind: &str, edge: &str) -> Step {

@@ -1,0 +1,208 @@
+//! What each type retains as a set: the bytes that would be free if all objects of the type went at once.
+//!
+//! The dominator tree gives a lower bound only: what two objects of a type hold together neither dominates. So for each
+//! type, which objects would the roots still reach if they had to get round the objects of that type? This is asked for 64
+//! types at a time, by a mask for each object with one bit for each type without which it would still be reached: all that
+//! the masks of its referrers have together, less the bit of its own type.
+//!
+//! Every path to an object leads through its dominator. Where the dominator itself refers to the object, the mask is
+//! therefore that of the dominator, less the own type, and no other edge says more. What is left are the *joints*, where
+//! several ways meet: few in a heap, and their masks are found by following the edges to them until nothing changes. A bit
+//! once set stays, so this ends.
+
+use std::collections::VecDeque;
+
+use super::dominators::Dominators;
+use super::edges::Edges;
+use super::groups::Groups;
+use crate::heap::{Heap, ObjectId, TypeId};
+
+/// Types whose masks are computed together.
+const TOGETHER: usize = u64::BITS as usize;
+/// The number of the roots in the tree, and their place among the joints.
+const ROOTS: u32 = 0;
+
+/// By type: the bytes that the roots reach, and would not without the objects of the type.
+pub(crate) fn retained_by_type(edges: &Edges, tree: &Dominators) -> Vec<u64> {
+    let heap = edges.heap;
+    let mut retained = vec![0u64; heap.type_count()];
+    let mut add = |kind: TypeId, bytes: u64| {
+        let sum = &mut retained[kind.index()];
+        *sum = sum.saturating_add(bytes);
+    };
+    let asked = asked(edges, tree);
+    for object in heap.objects() {
+        // Alone, or holding nothing.
+        if let (false, Some(bytes)) = (asked[heap.type_of(object).index()], tree.retained(object)) {
+            add(heap.type_of(object), bytes);
+        }
+    }
+    let asked: Vec<TypeId> = (0..).zip(&asked).filter(|(_, asked)| **asked).map(|(id, _)| TypeId(id)).collect();
+    if asked.is_empty() {
+        return retained;
+    }
+    let joints = Joints::new(heap, tree);
+    for types in asked.chunks(TOGETHER) {
+        let mut own = vec![!0; heap.type_count()];
+        for (bit, kind) in types.iter().enumerate() {
+            own[kind.index()] = !(1 << bit);
+        }
+        let ways = joints.ways(&own);
+        let masks = joints.masks(&own, &ways);
+        let mask = |number: usize| masks[joints.above[number] as usize] & ways[number];
+        for (number, &dominator) in tree.dominators().iter().enumerate().skip(1) {
+            // Where the dominator goes too, this is in what it retains.
+            let mut goes = !mask(number) & mask(dominator as usize);
+            while goes != 0 {
+                add(types[goes.trailing_zeros() as usize], tree.bytes()[number]);
+                goes &= goes - 1;
+            }
+        }
+    }
+    retained
+}
+
+/// By type: does it have to be asked for? Of a single object the tree knows, and of those that hold nothing.
+fn asked(edges: &Edges, tree: &Dominators) -> Vec<bool> {
+    let heap = edges.heap;
+    let (mut reached, mut hold) = (vec![0u32; heap.type_count()], vec![false; heap.type_count()]);
+    for object in heap.objects().filter(|&object| tree.retained(object).is_some()) {
+        let kind = heap.type_of(object).index();
+        reached[kind] += 1;
+        hold[kind] = hold[kind] || edges.held(object).next().is_some();
+    }
+    reached.iter().zip(hold).map(|(reached, hold)| *reached > 1 && hold).collect()
+}
+
+/// The heap as ways from joint to joint. Objects go by their numbers in the tree, joints also by their places in order.
+struct Joints<'t> {
+    dominators: &'t [u32],
+    /// By number; the one of the roots means nothing.
+    types: Vec<TypeId>,
+    /// By place: the number. The roots have the first.
+    numbers: Vec<u32>,
+    /// By number: the place of the lowest joint that dominates it, which may be itself.
+    above: Vec<u32>,
+    /// By place: the edges to joints that come from there or from what is next below: from which number, to which place.
+    edges: Groups<(u32, u32)>,
+}
+
+impl<'t> Joints<'t> {
+    fn new(heap: &Heap, tree: &'t Dominators) -> Joints<'t> {
+        let dominators = tree.dominators();
+        let mut numbers = vec![ROOTS];
+        numbers.extend(tree.joints().iter().map(|(joint, _)| joint));
+        numbers.dedup();
+        let mut above = vec![ROOTS];
+        let mut places = numbers.iter().zip(0..).skip(1).peekable();
+        for (number, &dominator) in (0..).zip(dominators).skip(1) {
+            let place = places.next_if(|(joint, _)| **joint == number);
+            above.push(place.map_or(above[dominator as usize], |(_, place)| place));
+        }
+        let edges = tree.joints().iter().map(|&(to, from)| (above[from as usize], (from, above[to as usize])));
+        let edges = Groups::new(numbers.len(), edges);
+        let types = tree.rows().iter().map(|&row| heap.type_of(ObjectId(row))).collect();
+        Joints { dominators, types, numbers, above, edges }
+    }
+
+    /// By number: the types that are not between it and the joint above, nor its own. `own` has all bits but that of the type.
+    fn ways(&self, own: &[u64]) -> Vec<u64> {
+        let mut ways: Vec<u64> = vec![!0];
+        for (number, &dominator) in self.dominators.iter().enumerate().skip(1) {
+            let joint = self.numbers[self.above[number] as usize] as usize == number;
+            ways.push(if joint { !0 } else { ways[dominator as usize] & own[self.types[number].index()] });
+        }
+        ways
+    }
+
+    /// By place: the types without whose objects the joint is reached.
+    fn masks(&self, own: &[u64], ways: &[u64]) -> Vec<u64> {
+        let mut masks = vec![0; self.numbers.len()];
+        // What may still come to each.
+        let mut lacking: Vec<u64> =
+            self.numbers.iter().map(|&number| own[self.types[number as usize].index()]).collect();
+        let mut waiting = vec![false; masks.len()];
+        let mut queue = VecDeque::from([ROOTS]);
+        masks[ROOTS as usize] = !0;
+        while let Some(place) = queue.pop_front() {
+            waiting[place as usize] = false;
+            let mask = masks[place as usize];
+            for &(from, to) in self.edges.of(place as usize) {
+                let new = mask & ways[from as usize] & lacking[to as usize];
+                if new != 0 {
+                    masks[to as usize] |= new;
+                    lacking[to as usize] &= !new;
+                    if !std::mem::replace(&mut waiting[to as usize], true) {
+                        queue.push_back(to);
+                    }
+                }
+            }
+        }
+        masks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::oracle;
+    use super::*;
+    use crate::heap::sample;
+
+    fn of(heap: &Heap) -> Vec<u64> {
+        let edges = Edges::new(heap);
+        retained_by_type(&edges, &Dominators::new(&edges))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3000))]
+
+        #[test]
+        fn a_type_retains_what_is_not_reached_without_it(heap in oracle::heaps()) {
+            let expected: Vec<u64> = (0..heap.type_count() as u32)
+                .map(|kind| oracle::retained(&heap, |object| heap.type_of(object) == TypeId(kind)))
+                .collect();
+            prop_assert_eq!(of(&heap), expected);
+        }
+    }
+
+    fn check(heap: &str, expected: &[(&str, u64)]) {
+        let heap = sample::heap(heap);
+        let retained = of(&heap);
+        for (kind, bytes) in expected {
+            let id = heap.type_named(kind).expect("a type of the sample");
+            assert_eq!(retained[id.index()], *bytes, "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_two_of_a_type_hold_goes_with_both() {
+        check(
+            "m:builtins.module=1 -> a, b, c
+             a:app.Node=10 -> s
+             b:app.Node=20 -> s, c
+             c:app.C=40
+             s:app.Shared=100 -> t
+             t:app.T=1000
+             root m module app",
+            &[("app.Node", 1130), ("app.C", 40), ("app.Shared", 1100), ("builtins.module", 1171)],
+        );
+    }
+
+    #[test]
+    fn more_types_than_go_together() {
+        let mut text = String::from("m:builtins.module -> n0, n1, n2, n3\nroot m module app\n");
+        for i in 0..200 {
+            let next = if i < 196 { format!(" -> n{}", i + 4) } else { String::new() };
+            text.push_str(&format!("n{i}:app.T{}=1{next}\n", i % 100));
+        }
+        let first: Vec<(String, u64)> = (0..100).map(|i| (format!("app.T{i}"), 50 - i / 4)).collect();
+        check(&text, &first.iter().map(|(kind, bytes)| (&**kind, *bytes)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_no_root_reaches_is_retained_by_nothing() {
+        check("a:app.A=8 -> b\nb:app.A=8\nc:app.C=1\nroot c sys", &[("app.A", 0), ("app.C", 1)]);
+    }
+}
