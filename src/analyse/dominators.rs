@@ -23,7 +23,6 @@ use crate::heap::{Heap, ObjectId};
 const NONE: u32 = 0;
 
 /// A node of the tree.
-#[allow(dead_code, reason = "the commands that walk the tree come next")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Node {
     /// All roots together.
@@ -31,7 +30,8 @@ pub(crate) enum Node {
     Object(ObjectId),
 }
 
-/// The dominator tree of a heap. Takes some twenty bytes for each object, and eight more once children are asked for.
+/// The dominator tree of a heap. Takes some twenty bytes for each object, twelve more once children are asked for,
+/// and eight once it is asked who dominates whom.
 #[derive(Debug)]
 pub(crate) struct Dominators {
     /// By row: its number, from 1 in depth-first preorder; a dominator comes before what it dominates.
@@ -45,9 +45,16 @@ pub(crate) struct Dominators {
     joints: Vec<(u32, u32)>,
     /// By number, the roots' first: those of the children.
     children: OnceLock<Groups<u32>>,
+    spans: OnceLock<Vec<Span>>,
 }
 
-#[allow(dead_code, reason = "the commands that walk the tree come next")]
+/// The place of a node in a preorder of the tree, and how many follow that it dominates, itself included.
+#[derive(Clone, Copy, Debug, Default)]
+struct Span {
+    start: u32,
+    len: u32,
+}
+
 impl Dominators {
     /// Computes the tree: each object and each edge a few times.
     pub(crate) fn new(edges: &Edges) -> Dominators {
@@ -59,7 +66,7 @@ impl Dominators {
         let joints = joints(&parents, &dominators, &others);
         drop((parents, others));
         let retained = retained(edges.heap, &rows, &dominators);
-        Dominators { numbers, rows, dominators, retained, joints, children: OnceLock::new() }
+        Dominators { numbers, rows, dominators, retained, joints, children: OnceLock::new(), spans: OnceLock::new() }
     }
 
     /// Bytes of all that the roots reach.
@@ -91,9 +98,33 @@ impl Dominators {
         children.iter().map(|&number| ObjectId(self.rows[number as usize]))
     }
 
-    /// The objects that the roots reach, dominators before what they dominate.
-    pub(crate) fn objects(&self) -> impl DoubleEndedIterator<Item = ObjectId> + '_ {
-        self.rows[1..].iter().map(|&row| ObjectId(row))
+    /// Does every path to `other` lead through `object`? Of itself it does.
+    #[cfg(test)]
+    pub(crate) fn dominates(&self, object: ObjectId, other: ObjectId) -> bool {
+        match (self.span(object), self.span(other)) {
+            (Some(span), Some(other)) => (span.start..span.start + span.len).contains(&other.start),
+            _ => false,
+        }
+    }
+
+    /// Of some objects those that no other of them dominates, in no particular order: what they retain does not overlap.
+    pub(crate) fn topmost(&self, objects: &[ObjectId]) -> Vec<ObjectId> {
+        let mut spans: Vec<(Span, ObjectId)> =
+            objects.iter().filter_map(|&object| Some((self.span(object)?, object))).collect();
+        spans.sort_unstable_by_key(|(span, _)| span.start);
+        let mut end = 0;
+        let mut outside = |span: Span| {
+            let outside = span.start >= end;
+            end = end.max(span.start + span.len);
+            outside
+        };
+        spans.into_iter().filter(|(span, _)| outside(*span)).map(|(_, object)| object).collect()
+    }
+
+    /// The bytes that one at least of the objects retains. What only several hold together is not in it.
+    pub(crate) fn retained_by_any(&self, objects: &[ObjectId]) -> u64 {
+        let retained = self.topmost(objects).into_iter().filter_map(|object| self.retained(object));
+        retained.fold(0, u64::saturating_add)
     }
 
     /// The rows in the order of their numbers, before them an entry that stands for the roots.
@@ -115,6 +146,26 @@ impl Dominators {
     /// numbers it leads to and comes from; by the former.
     pub(super) fn joints(&self) -> &[(u32, u32)] {
         &self.joints
+    }
+
+    fn span(&self, object: ObjectId) -> Option<Span> {
+        let number = self.number(object)?;
+        let spans = self.spans.get_or_init(|| {
+            let mut spans = vec![Span { start: 0, len: 1 }; self.rows.len()];
+            for (number, &dominator) in self.dominators.iter().enumerate().skip(1).rev() {
+                spans[dominator as usize].len += spans[number].len;
+            }
+            // Where the next child of each goes.
+            let mut next = vec![1; self.rows.len()];
+            for (number, &dominator) in self.dominators.iter().enumerate().skip(1) {
+                let start = next[dominator as usize];
+                next[dominator as usize] += spans[number].len;
+                next[number] = start + 1;
+                spans[number].start = start;
+            }
+            spans
+        });
+        Some(spans[number as usize])
     }
 
     fn number(&self, object: ObjectId) -> Option<u32> {
@@ -299,10 +350,21 @@ mod tests {
                 }
                 prop_assert_eq!(tree.retained(object), Some(oracle::retained(&heap, |other| other == object)));
                 let without = oracle::reached(&heap, |other| other == object);
-                for other in heap.objects().filter(|other| now[other.index()]) {
-                    prop_assert_eq!(dominates(&tree, object, other), !without[other.index()]);
+                for other in heap.objects() {
+                    let dominates = now[other.index()] && !without[other.index()];
+                    prop_assert_eq!(tree.dominates(object, other), dominates);
+                    prop_assert_eq!(is_above(&tree, object, other), dominates);
                 }
             }
+        }
+
+        #[test]
+        fn what_some_retain_is_counted_once(heap in oracle::heaps(), chosen in proptest::collection::vec(0..24u32, 0..8)) {
+            let tree = Dominators::new(&Edges::new(&heap));
+            let chosen: Vec<ObjectId> = chosen.into_iter().filter(|&row| (row as usize) < heap.len()).map(ObjectId).collect();
+            let among = |object: ObjectId| chosen.iter().any(|&other| tree.dominates(other, object));
+            let expected = heap.objects().filter(|&object| among(object)).map(|object| heap.size(object)).sum::<u64>();
+            prop_assert_eq!(tree.retained_by_any(&chosen), expected);
         }
 
         #[test]
@@ -317,8 +379,8 @@ mod tests {
         }
     }
 
-    /// Whether `object` is `other` or above it in the tree.
-    fn dominates(tree: &Dominators, object: ObjectId, other: ObjectId) -> bool {
+    /// Whether `object` is `other` or above it in the tree, going up step by step.
+    fn is_above(tree: &Dominators, object: ObjectId, other: ObjectId) -> bool {
         let mut at = Some(Node::Object(other));
         while let Some(Node::Object(below)) = at {
             if below == object {
@@ -339,14 +401,14 @@ mod tests {
             .collect();
         let heap = sample::heap(heap);
         let tree = Dominators::new(&Edges::new(&heap));
-        let told: Vec<_> = tree
+        let told: Vec<_> = heap
             .objects()
-            .map(|object| {
-                let above = match tree.dominator(object) {
-                    Some(Node::Object(above)) => Some(names[above.index()]),
-                    _ => None,
+            .filter_map(|object| {
+                let above = match tree.dominator(object)? {
+                    Node::Object(above) => Some(names[above.index()]),
+                    Node::Roots => None,
                 };
-                (names[object.index()], above, tree.retained(object).unwrap_or(0))
+                Some((names[object.index()], above, tree.retained(object)?))
             })
             .collect();
         for row in expected {

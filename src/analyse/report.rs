@@ -27,8 +27,13 @@ pub(crate) struct Tool {
 
 impl Report {
     pub(crate) fn new(targets: Vec<TargetReport>) -> Report {
-        let tool = Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
-        Report { schema: "memory-analyzer/report", schema_version: 1, tool, targets }
+        Report { schema: "memory-analyzer/report", schema_version: 1, tool: Tool::this(), targets }
+    }
+}
+
+impl Tool {
+    pub(crate) fn this() -> Tool {
+        Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") }
     }
 }
 

@@ -1,4 +1,5 @@
-//! What each type retains as a set: the bytes that would be free if all objects of the type went at once.
+//! What each type retains as a set: the bytes that would be free if all objects of the type went at once. The same for any
+//! other partition of the heap.
 //!
 //! The dominator tree gives a lower bound only: what two objects of a type hold together neither dominates. So for each
 //! type, which objects would the roots still reach if they had to get round the objects of that type? This is asked for 64
@@ -15,9 +16,9 @@ use std::collections::VecDeque;
 use super::dominators::Dominators;
 use super::edges::Edges;
 use super::groups::Groups;
-use crate::heap::{Heap, ObjectId, TypeId};
+use crate::heap::ObjectId;
 
-/// Types whose masks are computed together.
+/// Parts whose masks are computed together.
 const TOGETHER: usize = u64::BITS as usize;
 /// The number of the roots in the tree, and their place among the joints.
 const ROOTS: u32 = 0;
@@ -25,27 +26,38 @@ const ROOTS: u32 = 0;
 /// By type: the bytes that the roots reach, and would not without the objects of the type.
 pub(crate) fn retained_by_type(edges: &Edges, tree: &Dominators) -> Vec<u64> {
     let heap = edges.heap;
-    let mut retained = vec![0u64; heap.type_count()];
-    let mut add = |kind: TypeId, bytes: u64| {
-        let sum = &mut retained[kind.index()];
+    retained_by_part(edges, tree, heap.type_count(), |object| heap.type_of(object).0)
+}
+
+/// By part: the bytes that the roots reach, and would not without the objects of that part. Each object is in one part, below
+/// `parts`. For each 64 parts the objects are gone over a few times.
+pub(crate) fn retained_by_part(
+    edges: &Edges,
+    tree: &Dominators,
+    parts: usize,
+    part: impl Fn(ObjectId) -> u32,
+) -> Vec<u64> {
+    let mut retained = vec![0u64; parts];
+    let mut add = |part: u32, bytes: u64| {
+        let sum = &mut retained[part as usize];
         *sum = sum.saturating_add(bytes);
     };
-    let asked = asked(edges, tree);
-    for object in heap.objects() {
+    let asked = asked(edges, tree, parts, &part);
+    for object in edges.heap.objects() {
         // Alone, or holding nothing.
-        if let (false, Some(bytes)) = (asked[heap.type_of(object).index()], tree.retained(object)) {
-            add(heap.type_of(object), bytes);
+        if let (false, Some(bytes)) = (asked[part(object) as usize], tree.retained(object)) {
+            add(part(object), bytes);
         }
     }
-    let asked: Vec<TypeId> = (0..).zip(&asked).filter(|(_, asked)| **asked).map(|(id, _)| TypeId(id)).collect();
+    let asked: Vec<u32> = (0..).zip(&asked).filter(|(_, asked)| **asked).map(|(part, _)| part).collect();
     if asked.is_empty() {
         return retained;
     }
-    let joints = Joints::new(heap, tree);
-    for types in asked.chunks(TOGETHER) {
-        let mut own = vec![!0; heap.type_count()];
-        for (bit, kind) in types.iter().enumerate() {
-            own[kind.index()] = !(1 << bit);
+    let joints = Joints::new(tree, part);
+    for together in asked.chunks(TOGETHER) {
+        let mut own = vec![!0; parts];
+        for (bit, &part) in together.iter().enumerate() {
+            own[part as usize] = !(1 << bit);
         }
         let ways = joints.ways(&own);
         let masks = joints.masks(&own, &ways);
@@ -54,7 +66,7 @@ pub(crate) fn retained_by_type(edges: &Edges, tree: &Dominators) -> Vec<u64> {
             // Where the dominator goes too, this is in what it retains.
             let mut goes = !mask(number) & mask(dominator as usize);
             while goes != 0 {
-                add(types[goes.trailing_zeros() as usize], tree.bytes()[number]);
+                add(together[goes.trailing_zeros() as usize], tree.bytes()[number]);
                 goes &= goes - 1;
             }
         }
@@ -62,14 +74,13 @@ pub(crate) fn retained_by_type(edges: &Edges, tree: &Dominators) -> Vec<u64> {
     retained
 }
 
-/// By type: does it have to be asked for? Of a single object the tree knows, and of those that hold nothing.
-fn asked(edges: &Edges, tree: &Dominators) -> Vec<bool> {
-    let heap = edges.heap;
-    let (mut reached, mut hold) = (vec![0u32; heap.type_count()], vec![false; heap.type_count()]);
-    for object in heap.objects().filter(|&object| tree.retained(object).is_some()) {
-        let kind = heap.type_of(object).index();
-        reached[kind] += 1;
-        hold[kind] = hold[kind] || edges.held(object).next().is_some();
+/// By part: does it have to be asked for? Of a single object the tree knows, and of those that hold nothing.
+fn asked(edges: &Edges, tree: &Dominators, parts: usize, part: impl Fn(ObjectId) -> u32) -> Vec<bool> {
+    let (mut reached, mut hold) = (vec![0u32; parts], vec![false; parts]);
+    for object in edges.heap.objects().filter(|&object| tree.retained(object).is_some()) {
+        let part = part(object) as usize;
+        reached[part] += 1;
+        hold[part] = hold[part] || edges.held(object).next().is_some();
     }
     reached.iter().zip(hold).map(|(reached, hold)| *reached > 1 && hold).collect()
 }
@@ -77,8 +88,8 @@ fn asked(edges: &Edges, tree: &Dominators) -> Vec<bool> {
 /// The heap as ways from joint to joint. Objects go by their numbers in the tree, joints also by their places in order.
 struct Joints<'t> {
     dominators: &'t [u32],
-    /// By number; the one of the roots means nothing.
-    types: Vec<TypeId>,
+    /// By number; that of the roots means nothing.
+    parts: Vec<u32>,
     /// By place: the number. The roots have the first.
     numbers: Vec<u32>,
     /// By number: the place of the lowest joint that dominates it, which may be itself.
@@ -88,7 +99,7 @@ struct Joints<'t> {
 }
 
 impl<'t> Joints<'t> {
-    fn new(heap: &Heap, tree: &'t Dominators) -> Joints<'t> {
+    fn new(tree: &'t Dominators, part: impl Fn(ObjectId) -> u32) -> Joints<'t> {
         let dominators = tree.dominators();
         let mut numbers = vec![ROOTS];
         numbers.extend(tree.joints().iter().map(|(joint, _)| joint));
@@ -101,26 +112,26 @@ impl<'t> Joints<'t> {
         }
         let edges = tree.joints().iter().map(|&(to, from)| (above[from as usize], (from, above[to as usize])));
         let edges = Groups::new(numbers.len(), edges);
-        let types = tree.rows().iter().map(|&row| heap.type_of(ObjectId(row))).collect();
-        Joints { dominators, types, numbers, above, edges }
+        let parts = tree.rows().iter().map(|&row| part(ObjectId(row))).collect();
+        Joints { dominators, parts, numbers, above, edges }
     }
 
-    /// By number: the types that are not between it and the joint above, nor its own. `own` has all bits but that of the type.
+    /// By number: the parts that are not between it and the joint above, nor its own. `own` has all bits but that of the part.
     fn ways(&self, own: &[u64]) -> Vec<u64> {
         let mut ways: Vec<u64> = vec![!0];
         for (number, &dominator) in self.dominators.iter().enumerate().skip(1) {
             let joint = self.numbers[self.above[number] as usize] as usize == number;
-            ways.push(if joint { !0 } else { ways[dominator as usize] & own[self.types[number].index()] });
+            ways.push(if joint { !0 } else { ways[dominator as usize] & own[self.parts[number] as usize] });
         }
         ways
     }
 
-    /// By place: the types without whose objects the joint is reached.
+    /// By place: the parts without whose objects the joint is reached.
     fn masks(&self, own: &[u64], ways: &[u64]) -> Vec<u64> {
         let mut masks = vec![0; self.numbers.len()];
         // What may still come to each.
         let mut lacking: Vec<u64> =
-            self.numbers.iter().map(|&number| own[self.types[number as usize].index()]).collect();
+            self.numbers.iter().map(|&number| own[self.parts[number as usize] as usize]).collect();
         let mut waiting = vec![false; masks.len()];
         let mut queue = VecDeque::from([ROOTS]);
         masks[ROOTS as usize] = !0;
@@ -148,7 +159,7 @@ mod tests {
 
     use super::super::oracle;
     use super::*;
-    use crate::heap::sample;
+    use crate::heap::{Heap, TypeId, sample};
 
     fn of(heap: &Heap) -> Vec<u64> {
         let edges = Edges::new(heap);

@@ -3,10 +3,14 @@
 //! A [`Plan`] is all that the rest of the program sees; nothing below asks arguments, variables, clock or terminal again.
 //! What is wrong with a file named by the user is found here, before any process is touched.
 
+mod walk;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use clap_complete::Shell;
+
+pub(crate) use walk::{Walk, WalkPlan};
 
 use super::args::{AnalyzeArgs, CollectArgs, Command, CommonArgs, DemoArgs, DoctorArgs, ShowArgs, TableArgs};
 use super::config::{self, Settings};
@@ -22,6 +26,7 @@ pub(crate) enum Plan {
     Analyze(Box<AnalyzePlan>),
     Report(ReportPlan),
     Diff(DiffPlan),
+    Walk(WalkPlan),
     Ps(PsPlan),
     Doctor(Box<DoctorPlan>),
     Demo(Box<DemoPlan>),
@@ -219,6 +224,14 @@ pub(crate) fn resolve(command: Command, here: &Environment) -> Result<Plan> {
                 screen: screen(&table, &args.common, &settings, here),
                 selection: Selection { top: top(&table, &settings), largest: 0, types: Vec::new() },
             })
+        }
+        Command::Dominators(args) => {
+            Plan::Walk(walk::walk(Walk::Dominators(args.subject), args.snapshot, args.walk, here)?)
+        }
+        Command::Paths(args) => Plan::Walk(walk::walk(Walk::Paths(args.subject), args.snapshot, args.walk, here)?),
+        Command::Tree(args) => {
+            let asked = Walk::Tree { subject: args.subject, up: args.up };
+            Plan::Walk(walk::walk(asked, args.snapshot, args.walk, here)?)
         }
         Command::Ps(args) => {
             let settings = load(&args.common, here)?;

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use crate::units::Address;
+
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -88,6 +90,34 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     if (0.001..=MOST_SECONDS).contains(&value) { Ok(Duration::from_secs_f64(value)) } else { Err(expected()) }
 }
 
+/// Objects of a heap, as somebody names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Address(Address),
+    /// The name of a type, or the end of it.
+    Type(String),
+}
+
+/// An address where it begins like one, else a type.
+pub(crate) fn asked(text: &str) -> Result<Asked, String> {
+    let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) else {
+        return Ok(Asked::Type(text.to_owned()));
+    };
+    // `from_str_radix` would take a sign.
+    let address = u64::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'));
+    let expected = || "a type such as app.cache.Entry, or an address such as 0x7f3f010d4050".to_owned();
+    address.map(|address| Asked::Address(Address(address))).ok_or_else(expected)
+}
+
+/// The most levels of a tree: deeper JSON is refused by those who read it.
+const MOST_LEVELS: usize = 50;
+
+/// How many levels of a tree.
+pub(crate) fn levels(text: &str) -> Result<usize, String> {
+    let number = text.trim().parse::<usize>().ok().filter(|n| (1..=MOST_LEVELS).contains(n));
+    number.ok_or_else(|| format!("a whole number from 1 to {MOST_LEVELS}"))
+}
+
 /// The most rows or types that can be asked for.
 const MOST_ROWS: usize = 1_000_000;
 
@@ -163,6 +193,15 @@ mod tests {
         assert_eq!(pid("4711"), Ok(4711));
         for text in ["0", "-4", "4194305", "99999999999", "self", ""] {
             assert!(pid(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn objects_are_named_by_type_or_address() {
+        assert_eq!(asked("app.Entry"), Ok(Asked::Type("app.Entry".into())));
+        assert_eq!(asked("0x7f3f010d4050"), Ok(Asked::Address(Address(0x7f3f_010d_4050))));
+        for text in ["0x", "0xentry", "0x+1", "0x11112222333344445"] {
+            assert!(asked(text).is_err(), "{text}");
         }
     }
 

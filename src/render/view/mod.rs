@@ -5,10 +5,13 @@
 
 mod diff;
 mod header;
+mod outline;
 mod probes;
 mod references;
 mod threads;
 mod types;
+
+pub(crate) use outline::outline;
 
 use super::document::{Block, Document, Line, Notice, Role, Severity, Value};
 use crate::analyse::{Report, TargetReport};
