@@ -19,4 +19,5 @@ mod support;
 mod tidy;
 mod twins;
 mod users;
+mod walks;
 mod zoo;
