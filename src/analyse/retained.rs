@@ -2,7 +2,7 @@
 //! other partition of the heap.
 //!
 //! The dominator tree gives a lower bound only: what two objects of a type hold together neither dominates. So for each
-//! type, which objects would the roots still reach if they had to get round the objects of that type? This is asked for 64
+//! type, which objects would the roots still reach if they had to get round the objects of that type? This is asked for many
 //! types at a time, by a mask for each object with one bit for each type without which it would still be reached: all that
 //! the masks of its referrers have together, less the bit of its own type.
 //!
@@ -18,8 +18,9 @@ use super::edges::Edges;
 use super::groups::Groups;
 use crate::heap::ObjectId;
 
-/// Parts whose masks are computed together.
-const TOGETHER: usize = u64::BITS as usize;
+/// A mask: parts that are dealt with together. Fewer bits would mean more rounds, each of which waits for memory.
+type Bits = u128;
+const TOGETHER: usize = Bits::BITS as usize;
 /// The number of the roots in the tree, and their place among the joints.
 const ROOTS: u32 = 0;
 
@@ -30,7 +31,8 @@ pub(crate) fn retained_by_type(edges: &Edges, tree: &Dominators) -> Vec<u64> {
 }
 
 /// By part: the bytes that the roots reach, and would not without the objects of that part. Each object is in one part, below
-/// `parts`. For each 64 parts the objects are gone over a few times.
+/// `parts`. For each so many parts ([`Bits`]) the
+/// objects are gone over a few times.
 pub(crate) fn retained_by_part(
     edges: &Edges,
     tree: &Dominators,
@@ -55,7 +57,7 @@ pub(crate) fn retained_by_part(
     }
     let joints = Joints::new(tree, part);
     for together in asked.chunks(TOGETHER) {
-        let mut own = vec![!0; parts];
+        let mut own: Vec<Bits> = vec![!0; parts];
         for (bit, &part) in together.iter().enumerate() {
             own[part as usize] = !(1 << bit);
         }
@@ -85,7 +87,8 @@ fn asked(edges: &Edges, tree: &Dominators, parts: usize, part: impl Fn(ObjectId)
     reached.iter().zip(hold).map(|(reached, hold)| *reached > 1 && hold).collect()
 }
 
-/// The heap as ways from joint to joint. Objects go by their numbers in the tree, joints also by their places in order.
+/// The heap as ways from joint to joint. Objects go by their numbers in the tree, joints also by their places, nearest to
+/// the roots first: in that order their masks are found.
 struct Joints<'t> {
     dominators: &'t [u32],
     /// By number; that of the roots means nothing.
@@ -105,52 +108,86 @@ impl<'t> Joints<'t> {
         numbers.extend(tree.joints().iter().map(|(joint, _)| joint));
         numbers.dedup();
         let mut above = vec![ROOTS];
-        let mut places = numbers.iter().zip(0..).skip(1).peekable();
+        let mut next = (1..).zip(&numbers[1..]).peekable();
         for (number, &dominator) in (0..).zip(dominators).skip(1) {
-            let place = places.next_if(|(joint, _)| **joint == number);
-            above.push(place.map_or(above[dominator as usize], |(_, place)| place));
+            let joint = next.next_if(|(_, joint)| **joint == number);
+            above.push(joint.map_or(above[dominator as usize], |(place, _)| place));
         }
-        let edges = tree.joints().iter().map(|&(to, from)| (above[from as usize], (from, above[to as usize])));
-        let edges = Groups::new(numbers.len(), edges);
+        let edges = |above: &[u32]| {
+            let edges = tree.joints().iter();
+            let edges = edges.map(|&(to, from)| (above[from as usize], (from, above[to as usize])));
+            Groups::new(numbers.len(), edges)
+        };
+        let places = by_distance(numbers.len(), &edges(&above));
+        above.iter_mut().for_each(|place| *place = places[*place as usize]);
+        let edges = edges(&above);
+        let mut sorted = vec![ROOTS; numbers.len()];
+        numbers.iter().zip(places).for_each(|(&number, place)| sorted[place as usize] = number);
         let parts = tree.rows().iter().map(|&row| part(ObjectId(row))).collect();
-        Joints { dominators, parts, numbers, above, edges }
+        Joints { dominators, parts, numbers: sorted, above, edges }
     }
 
     /// By number: the parts that are not between it and the joint above, nor its own. `own` has all bits but that of the part.
-    fn ways(&self, own: &[u64]) -> Vec<u64> {
-        let mut ways: Vec<u64> = vec![!0];
+    fn ways(&self, own: &[Bits]) -> Vec<Bits> {
+        let mut ways: Vec<Bits> = vec![!0];
         for (number, &dominator) in self.dominators.iter().enumerate().skip(1) {
-            let joint = self.numbers[self.above[number] as usize] as usize == number;
+            let joint = self.above[number] != self.above[dominator as usize];
             ways.push(if joint { !0 } else { ways[dominator as usize] & own[self.parts[number] as usize] });
         }
         ways
     }
 
     /// By place: the parts without whose objects the joint is reached.
-    fn masks(&self, own: &[u64], ways: &[u64]) -> Vec<u64> {
-        let mut masks = vec![0; self.numbers.len()];
-        // What may still come to each.
-        let mut lacking: Vec<u64> =
-            self.numbers.iter().map(|&number| own[self.parts[number as usize] as usize]).collect();
-        let mut waiting = vec![false; masks.len()];
+    fn masks(&self, own: &[Bits], ways: &[Bits]) -> Vec<Bits> {
+        /// What a joint has, what may still come to it, and whether it is to hand on what it has.
+        #[derive(Clone, Copy)]
+        struct Mask {
+            has: Bits,
+            lacks: Bits,
+            waits: bool,
+        }
+        let limit = |&number: &u32| Mask { has: 0, lacks: own[self.parts[number as usize] as usize], waits: false };
+        let mut masks: Vec<Mask> = self.numbers.iter().map(limit).collect();
+        masks[ROOTS as usize].has = !0;
         let mut queue = VecDeque::from([ROOTS]);
-        masks[ROOTS as usize] = !0;
         while let Some(place) = queue.pop_front() {
-            waiting[place as usize] = false;
-            let mask = masks[place as usize];
+            let mask = &mut masks[place as usize];
+            mask.waits = false;
+            let has = mask.has;
             for &(from, to) in self.edges.of(place as usize) {
-                let new = mask & ways[from as usize] & lacking[to as usize];
-                if new != 0 {
-                    masks[to as usize] |= new;
-                    lacking[to as usize] &= !new;
-                    if !std::mem::replace(&mut waiting[to as usize], true) {
-                        queue.push_back(to);
-                    }
+                let mask = &mut masks[to as usize];
+                // Often it lacks nothing.
+                if mask.lacks & has == 0 {
+                    continue;
+                }
+                let new = has & mask.lacks & ways[from as usize];
+                mask.has |= new;
+                mask.lacks &= !new;
+                if new != 0 && !std::mem::replace(&mut mask.waits, true) {
+                    queue.push_back(to);
                 }
             }
         }
-        masks
+        masks.into_iter().map(|mask| mask.has).collect()
     }
+}
+
+/// New places of joints, by their old ones: in the order of their distance from the roots.
+fn by_distance(joints: usize, edges: &Groups<(u32, u32)>) -> Vec<u32> {
+    let mut places = vec![u32::MAX; joints];
+    places[ROOTS as usize] = ROOTS;
+    let mut order = vec![ROOTS];
+    let mut next = 0;
+    while let Some(&joint) = order.get(next) {
+        next += 1;
+        for &(_, to) in edges.of(joint as usize) {
+            if places[to as usize] == u32::MAX {
+                places[to as usize] = order.len() as u32;
+                order.push(to);
+            }
+        }
+    }
+    places
 }
 
 #[cfg(test)]
