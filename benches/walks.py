@@ -62,7 +62,8 @@ def one(program, name, file, repeat):
     steps = [statistics.median(steps[name] for steps, _, _ in runs) for name in STEPS]
     # An address at which nothing is: the snapshot is read, and that is all.
     reading = [program, "tree", file, "0x1"]
-    report = [program, "report", file, "-q"]
+    # In JSON it tells what each type retains.
+    report = [program, "report", file, "-q", "--format", "json"]
     count = re.search(r"reached +(\d+)", subprocess.run(
         [str(word) for word in [program, *QUESTION[:5], file]], stdout=subprocess.PIPE, check=True).stdout.decode())
     objects = int(count.group(1))

@@ -17,16 +17,20 @@ pub(crate) struct Earlier<'a> {
 }
 
 /// The report of one capture. Notices of the analyses are among the warnings of its collection, and returned to be shown.
-/// Paths of files written are left for whoever writes them.
+/// Paths of files written are left for whoever writes them. What types retain takes longer than all else: it is computed
+/// only where it is told, and edges are not looked at where nothing asks for them.
 pub(crate) fn report(
     capture: &Capture,
     selection: &Selection,
     earlier: Option<Earlier>,
+    retained: bool,
 ) -> (TargetReport, Vec<Notice>) {
-    let edges = Edges::new(&capture.heap);
-    let retained = retained_by_type(&edges, &Dominators::new(&edges));
-    let (totals, types) = histogram(&capture.heap, &retained);
-    let (references, mut notices) = references(&edges, &types, selection, Limits::default());
+    let edges = (retained || !selection.is_empty()).then(|| Edges::new(&capture.heap));
+    let asked = edges.as_ref().filter(|_| retained);
+    let retained = asked.map(|edges| retained_by_type(edges, &Dominators::new(edges)));
+    let (totals, types) = histogram(&capture.heap, retained.as_deref());
+    let (references, mut notices) =
+        edges.map(|edges| references(&edges, &types, selection, Limits::default())).unwrap_or_default();
     let diff = earlier.map(|earlier| {
         notices.extend(limits_of_comparison(earlier.capture, capture));
         Diff {
@@ -115,14 +119,14 @@ mod tests {
     #[test]
     fn parts_that_were_not_asked_for_are_absent() {
         let mut capture = capture("a:app.A=8\nroot a module app");
-        let (report_, notices) = report(&capture, &Selection::default(), None);
+        let (report_, notices) = report(&capture, &Selection::default(), None, false);
         assert_eq!(parts(&report_), ["target", "collection", "coverage", "totals", "types"]);
         assert_eq!(notices, []);
         capture.threads.push(ThreadFacts::default());
         capture.probes.insert("gc".into(), json!(1));
         let selection = Selection { largest: 3, types: vec![] };
         let earlier = Earlier { capture: &capture, path: "old.parquet", paired_by: "given" };
-        let (report, _) = report(&capture, &selection, Some(earlier));
+        let (report, _) = report(&capture, &selection, Some(earlier), false);
         assert_eq!(
             parts(&report),
             ["target", "collection", "coverage", "totals", "types", "references", "diff", "threads", "probes"]
@@ -137,6 +141,19 @@ mod tests {
     }
 
     #[test]
+    fn what_types_retain_is_told_where_it_is_asked_for() {
+        let capture = capture("a:app.A=8 -> b\nb:app.B=5\nroot a module app");
+        let retained = |asked| {
+            let (report, _) = report(&capture, &Selection { largest: 1, types: vec![] }, None, asked);
+            assert_eq!(report.references.map(|shown| shown.len()), Some(1));
+            let types = report.types.unwrap_or_default();
+            types.iter().map(|row| row.retained_bytes).collect::<Vec<_>>()
+        };
+        assert_eq!(retained(false), [None, None]);
+        assert_eq!(retained(true), [Some(13), Some(5)]);
+    }
+
+    #[test]
     fn what_analyses_found_is_among_the_warnings() {
         let mut old = capture("a:app.A=8");
         old.coverage.truncated = true;
@@ -148,7 +165,7 @@ mod tests {
         new.collection.collector = "reader".into();
         let selection = Selection { largest: 0, types: vec!["nothing.Alike".into()] };
         let earlier = Earlier { capture: &old, path: "old.parquet", paired_by: "cmdline" };
-        let (report, notices) = report(&new, &selection, Some(earlier));
+        let (report, notices) = report(&new, &selection, Some(earlier), false);
         let texts: Vec<_> = notices.iter().map(|notice| &*notice.text).collect();
         assert_eq!(
             texts,

@@ -29,22 +29,22 @@ pub(super) fn sums(heap: &Heap) -> Vec<Sum> {
     sums
 }
 
-/// All of the heap, and each type that has objects; by bytes descending, then type ascending. `retained` has by type what
-/// [`super::retained_by_type`] found.
-pub(crate) fn histogram(heap: &Heap, retained: &[u64]) -> (Totals, Vec<TypeRow>) {
+/// All of the heap, and each type that has objects; by bytes descending, then type ascending. `retained`, where it is told,
+/// has by type what [`super::retained_by_type`] found.
+pub(crate) fn histogram(heap: &Heap, retained: Option<&[u64]>) -> (Totals, Vec<TypeRow>) {
     let mut rows: Vec<TypeRow> = heap
         .type_names()
         .iter()
         .zip(sums(heap))
-        .zip(retained)
-        .filter(|((_, sum), _)| sum.count > 0)
-        .map(|((name, Sum { count, bytes, max_bytes, max_address }), &retained_bytes)| TypeRow {
+        .enumerate()
+        .filter(|(_, (_, sum))| sum.count > 0)
+        .map(|(id, (name, Sum { count, bytes, max_bytes, max_address }))| TypeRow {
             kind: name.to_string(),
             count,
             bytes,
             max_bytes,
             max_address,
-            retained_bytes,
+            retained_bytes: retained.map(|retained| retained[id]),
         })
         .collect();
     rows.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.kind.cmp(&b.kind)));
@@ -60,9 +60,9 @@ mod tests {
     fn check(heap: &str, totals: (u64, u64, u64), expected: &[(&str, u64, u64, u64, u64)]) {
         let heap = sample::heap(heap);
         let retained: Vec<u64> = (0..heap.type_count() as u64).collect();
-        let (found, rows) = histogram(&heap, &retained);
+        let (found, rows) = histogram(&heap, Some(&retained));
         for row in &rows {
-            assert_eq!(heap.type_named(&row.kind).map(|id| u64::from(id.0)), Some(row.retained_bytes));
+            assert_eq!(heap.type_named(&row.kind).map(|id| u64::from(id.0)), row.retained_bytes);
         }
         assert_eq!((found.objects, found.bytes, found.types), totals);
         let rows: Vec<_> =

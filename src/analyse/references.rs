@@ -123,7 +123,7 @@ mod tests {
     use crate::heap::sample;
 
     fn rows(heap: &Heap) -> Vec<TypeRow> {
-        histogram(heap, &vec![0; heap.type_count()]).1
+        histogram(heap, None).1
     }
 
     fn of(heap: &str, selection: Selection, limits: Limits) -> (Vec<References>, Vec<Notice>) {

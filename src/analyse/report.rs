@@ -83,8 +83,9 @@ pub(crate) struct TypeRow {
     pub(crate) max_bytes: u64,
     /// The largest object of the type; of equals the one at the lowest address.
     pub(crate) max_address: Address,
-    /// What would be free if all objects of the type went, of what the roots reach.
-    pub(crate) retained_bytes: u64,
+    /// What would be free if all objects of the type went, of what the roots reach; computed only where it is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) retained_bytes: Option<u64>,
 }
 
 /// An object and its surroundings.

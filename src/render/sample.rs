@@ -37,7 +37,7 @@ pub(super) fn row(kind: &str, count: u64, bytes: u64, max_bytes: u64) -> TypeRow
         bytes,
         max_bytes,
         max_address: Address(0x7f00_1234_5678),
-        retained_bytes: bytes.saturating_mul(3),
+        retained_bytes: Some(bytes.saturating_mul(3)),
     }
 }
 

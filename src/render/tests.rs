@@ -121,9 +121,9 @@ fn a_heap_without_objects_divides_by_nothing() {
     Process
 
     Types, by size
-    Index  Count    %  Size    %  Cum  Max  Retained  Kind
-        0      0  0.0   0 B  0.0  0.0  0 B       0 B  a.B
-               0  0.0   0 B  0.0  0.0                 total, 1 type
+    Index  Count    %  Size    %  Cum  Max  Kind
+        0      0  0.0   0 B  0.0  0.0  0 B  a.B
+               0  0.0   0 B  0.0  0.0       total, 1 type
     ");
 }
 

@@ -1,5 +1,4 @@
-//! The table of types in the layout that heapy and meliae made known: `Index Count % Size % Cum Max Kind`,
-//! and what each type retains.
+//! The table of types in the layout that heapy and meliae made known: `Index Count % Size % Cum Max Kind`.
 
 use super::super::document::{Block, Column, Document, Line, Role, Span, Table, Value};
 use super::{counted, percent};
@@ -21,7 +20,6 @@ pub(super) fn table(out: &mut Document, types: &[TypeRow], totals: Option<Totals
         let mut cells = vec![Span::new(Role::Dim, Value::Count(index as u64))];
         cells.extend(numbers(row.count, row.bytes, running, totals));
         cells.push(Span::plain(Value::Bytes(row.max_bytes)));
-        cells.push(Span::plain(Value::Bytes(row.retained_bytes)));
         cells.push(Span::plain(row.kind.as_str()));
         rows.push(cells);
     }
@@ -35,7 +33,7 @@ pub(super) fn table(out: &mut Document, types: &[TypeRow], totals: Option<Totals
     let text = format!("total, {}", counted(totals.types, "type"));
     foot.push(summary(totals.objects, totals.bytes, totals.bytes, totals, Span::new(Role::Strong, text)));
 
-    let columns = ["Index", "Count", "%", "Size", "%", "Cum", "Max", "Retained"].map(Column::right);
+    let columns = ["Index", "Count", "%", "Size", "%", "Cum", "Max"].map(Column::right);
     let columns = columns.into_iter().chain([Column::left("Kind", Role::Kind)]).collect();
     out.push(Block::Table(Table { columns, rows, foot }));
 }
@@ -54,8 +52,7 @@ fn numbers(count: u64, bytes: u64, running: u64, totals: Totals) -> [Span; 5] {
 fn summary(count: u64, bytes: u64, running: u64, totals: Totals, text: Span) -> Vec<Span> {
     let mut cells = vec![Span::plain(Value::Empty)];
     cells.extend(numbers(count, bytes, running, totals));
-    // What types retain overlaps: it has no sum.
-    cells.extend([Span::plain(Value::Empty), Span::plain(Value::Empty), text]);
+    cells.extend([Span::plain(Value::Empty), text]);
     cells
 }
 
