@@ -60,11 +60,12 @@ impl Dominators {
     pub(crate) fn new(edges: &Edges) -> Dominators {
         let Search { numbers, rows, parents, semis, others } = Search::new(edges);
         // For each number those from which edges lead to it, but for its parent.
-        let others = Groups::new(rows.len(), others.into_iter());
-        let semis = semidominators(&parents, semis, &others);
+        let referrers = Groups::new(rows.len(), others.iter().copied());
+        drop(others);
+        let semis = semidominators(&parents, semis, &referrers);
         let dominators = climb(&parents, semis);
-        let joints = joints(&parents, &dominators, &others);
-        drop((parents, others));
+        let joints = joints(&parents, &dominators, &referrers);
+        drop((parents, referrers));
         let retained = retained(edges.heap, &rows, &dominators);
         Dominators { numbers, rows, dominators, retained, joints, children: OnceLock::new(), spans: OnceLock::new() }
     }

@@ -42,8 +42,8 @@ pub(crate) struct Edges<'h> {
     key: Option<u32>,
     dict: Option<u32>,
     string: Option<TypeId>,
-    /// By row: whose `__dict__` the object is. Of several owners the first.
-    owners: Vec<u32>,
+    /// By row: whose `__dict__` the object is. Of several owners the first. Not all who follow edges ask for it.
+    owners: OnceLock<Vec<u32>>,
     modules: FxHashMap<u32, &'h str>,
     /// Of names `['k']` those `.k`, where there are both: objects of one type may have their attributes in a dict or not.
     attributes: OnceLock<FxHashMap<u32, u32>>,
@@ -53,17 +53,6 @@ impl<'h> Edges<'h> {
     pub(crate) fn new(heap: &'h Heap) -> Edges<'h> {
         let name = |text: &str| heap.names().iter().position(|name| **name == *text).map(|id| id as u32);
         let dict = name(DICT);
-        let mut owners = vec![NOBODY; heap.len()];
-        if let (Some(dict), Some(dict_type)) = (dict, heap.type_named("builtins.dict")) {
-            for owner in heap.objects() {
-                for (&name, &referent) in heap.edge_name_ids(owner).iter().zip(heap.referents(owner)) {
-                    let free = owners[referent as usize] == NOBODY;
-                    if name == dict && free && heap.type_of(ObjectId(referent)) == dict_type {
-                        owners[referent as usize] = owner.0;
-                    }
-                }
-            }
-        }
         let mut modules = FxHashMap::default();
         for (object, root) in heap.roots() {
             if let Root::Module { name } = root {
@@ -81,7 +70,7 @@ impl<'h> Edges<'h> {
             key: name(KEY),
             dict,
             string,
-            owners,
+            owners: OnceLock::new(),
             modules,
             attributes: OnceLock::new(),
         }
@@ -120,7 +109,24 @@ impl<'h> Edges<'h> {
 
     /// Whose `__dict__` this is, if anyone's.
     pub(super) fn owner(&self, dict: ObjectId) -> Option<ObjectId> {
-        Some(self.owners[dict.index()]).filter(|&owner| owner != NOBODY).map(ObjectId)
+        let owners = self.owners.get_or_init(|| self.owners());
+        Some(owners[dict.index()]).filter(|&owner| owner != NOBODY).map(ObjectId)
+    }
+
+    fn owners(&self) -> Vec<u32> {
+        let heap = self.heap;
+        let mut owners = vec![NOBODY; heap.len()];
+        if let (Some(dict), Some(dict_type)) = (self.dict, heap.type_named("builtins.dict")) {
+            for owner in heap.objects() {
+                for (&name, &referent) in heap.edge_name_ids(owner).iter().zip(heap.referents(owner)) {
+                    let free = owners[referent as usize] == NOBODY;
+                    if name == dict && free && heap.type_of(ObjectId(referent)) == dict_type {
+                        owners[referent as usize] = owner.0;
+                    }
+                }
+            }
+        }
+        owners
     }
 
     /// Is this the edge from an object to its `__dict__`?
