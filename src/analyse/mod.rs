@@ -1,14 +1,17 @@
 //! Questions put to a heap: pure functions from a [`crate::heap::Heap`] to parts of the [`Report`], one file per question.
 
+mod asked;
 mod build;
 mod diff;
 mod dominators;
 mod edges;
+mod group;
 mod groups;
 mod histogram;
 mod labels;
 mod names;
 mod neighbours;
+mod newcomers;
 #[cfg(test)]
 mod oracle;
 mod outline;
@@ -20,8 +23,9 @@ mod retained;
 
 pub(crate) use build::{Earlier, report};
 pub(crate) use diff::diff;
+pub(crate) use group::{Filter, Grouping, Row, group};
 pub(crate) use histogram::histogram;
-pub(crate) use outline::{Again, Asked, Branch, Level, Outline, Place, Question, Shape, Subject, outline};
+pub(crate) use outline::{Again, Branch, Level, Outline, Place, Question, Shape, Subject, outline};
 pub(crate) use pairing::{Candidate, pair};
 pub(crate) use references::{Limits, Selection, references};
 pub(crate) use report::*;

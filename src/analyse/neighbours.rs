@@ -51,9 +51,13 @@ pub(super) fn once(
     found.into_iter()
 }
 
-/// Who holds one of the objects, and who has the edge: another where an attribute is in a `__dict__`. By ascending address of
-/// the latter, each edge of which is looked at once, however many the objects are.
-pub(super) fn referrers(edges: &Edges, objects: &[ObjectId], mut tell: impl FnMut(Label, ObjectId, ObjectId)) {
+/// Who holds one of the objects, who has the edge (another where an attribute is in a `__dict__`), and which of them it is. By
+/// ascending address of the second, each edge of which is looked at once, however many the objects are.
+pub(super) fn referrers(
+    edges: &Edges,
+    objects: &[ObjectId],
+    mut tell: impl FnMut(Label, ObjectId, ObjectId, ObjectId),
+) {
     let heap = edges.heap;
     let wanted: FxHashSet<u32> = objects.iter().map(|object| object.0).collect();
     let mut holders: Vec<u32> = objects.iter().flat_map(|&object| heap.referrers(object)).copied().collect();
@@ -61,11 +65,11 @@ pub(super) fn referrers(edges: &Edges, objects: &[ObjectId], mut tell: impl FnMu
     holders.dedup();
     for holder in holders.into_iter().map(ObjectId) {
         let owner = edges.owner(holder);
-        for (position, referent) in heap.referents(holder).iter().enumerate() {
-            if wanted.contains(referent) && edges.holds(holder, position) {
+        for (position, &referent) in heap.referents(holder).iter().enumerate() {
+            if wanted.contains(&referent) && edges.holds(holder, position) {
                 match owner.and_then(|owner| Some((edges.through(edges.label(holder, position))?, owner))) {
-                    Some((attribute, owner)) => tell(attribute, owner, holder),
-                    None => tell(edges.label(holder, position), holder, holder),
+                    Some((attribute, owner)) => tell(attribute, owner, holder, ObjectId(referent)),
+                    None => tell(edges.label(holder, position), holder, holder, ObjectId(referent)),
                 }
             }
         }

@@ -103,21 +103,12 @@ impl<'a, 'h> Paths<'a, 'h> {
         let roots = self.edges.heap.roots();
         let first = roots.partition_point(|(other, _)| *other < object);
         let own = roots[first..].iter().take_while(|(other, _)| *other == object);
-        match own.map(|(_, root)| root).min_by_key(|root| preference(root)) {
-            Some(Root::Module { name }) => Start::Module(name),
-            Some(Root::Local { function, variable }) => match (function.strip_suffix(MODULE_CODE), &**variable) {
-                (_, "") => Start::Stack(function),
-                (Some(module), name) => Start::Global { name, module },
-                (None, variable) => Start::Local { function, variable },
-            },
-            Some(Root::Interpreter { name }) => Start::Interpreter(name),
-            None => Start::Interpreter(""),
-        }
+        own.map(|(_, root)| root).min_by_key(|root| preference(root)).map_or(Start::Interpreter(""), Start::of)
     }
 }
 
 /// How a root holds what it holds. Names are as the target wrote them.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) enum Start<'h> {
     Module(&'h str),
     Global { name: &'h str, module: &'h str },
@@ -126,7 +117,19 @@ pub(super) enum Start<'h> {
     Interpreter(&'h str),
 }
 
-impl Start<'_> {
+impl<'h> Start<'h> {
+    pub(super) fn of(root: &'h Root) -> Start<'h> {
+        match root {
+            Root::Module { name } => Start::Module(name),
+            Root::Local { function, variable } => match (function.strip_suffix(MODULE_CODE), &**variable) {
+                (_, "") => Start::Stack(function),
+                (Some(module), name) => Start::Global { name, module },
+                (None, variable) => Start::Local { function, variable },
+            },
+            Root::Interpreter { name } => Start::Interpreter(name),
+        }
+    }
+
     /// As the contract writes the first step of a path.
     pub(super) fn written(self) -> String {
         match self {

@@ -94,7 +94,7 @@ fn referents(edges: &Edges, object: ObjectId, limit: usize) -> (Vec<Step>, u64) 
 fn referrers(edges: &Edges, object: ObjectId, limit: usize) -> (Vec<Step>, u64) {
     // Who is shown, who has the edge, and of its edges the one that says most.
     let mut found: Vec<(ObjectId, ObjectId, Label)> = Vec::new();
-    neighbours::referrers(edges, &[object], |label, shown, holder| match found.last_mut() {
+    neighbours::referrers(edges, &[object], |label, shown, holder, _| match found.last_mut() {
         Some(last) if last.1 == holder => {
             if edges.says_much(label) && !edges.says_much(last.2) {
                 *last = (shown, holder, label);

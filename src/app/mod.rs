@@ -5,6 +5,7 @@
 mod analyze;
 mod console;
 mod demo;
+mod group;
 mod machine;
 mod stored;
 mod walk;
@@ -47,6 +48,7 @@ fn execute(plan: Plan, console: &Console) -> Result<Verdict> {
         Plan::Report(plan) => stored::report(&plan, console),
         Plan::Diff(plan) => stored::diff(&plan, console),
         Plan::Walk(plan) => walk::run(&plan, console),
+        Plan::Group(plan) => group::run(&plan, console),
         Plan::Ps(plan) => machine::ps(&plan, console),
         Plan::Doctor(plan) => machine::doctor(&plan, console),
         Plan::Demo(plan) => demo::run(&plan, console),

@@ -2,6 +2,7 @@
 //!
 //! What one may ask for later (other collectors, a viewer) is absent rather than refused.
 
+mod group;
 mod walk;
 
 use std::ffi::OsString;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
+pub(crate) use group::GroupArgs;
 pub(crate) use walk::{DominatorsArgs, PathsArgs, SnapshotArg, TreeArgs, WalkArgs};
 
 use super::values::{self, Collector, Format, Freeze, ProbeChoice};
@@ -53,6 +55,9 @@ pub(crate) enum Command {
     /// Show what objects refer to, or what refers to them, step by step
     #[command(after_long_help = TREE_HELP)]
     Tree(TreeArgs),
+    /// Put the objects of a snapshot, or some of them, into groups
+    #[command(after_long_help = GROUP_HELP)]
+    Group(GroupArgs),
     /// List the Python processes here
     #[command(
         long_about = "Lists the Python processes here: PID, version, user, resident memory, threads, whether we \
@@ -293,6 +298,7 @@ Examples:
   memory-analyzer diff old.parquet new.parquet           what grew
   memory-analyzer dominators new.parquet                 what holds the memory
   memory-analyzer paths new.parquet app.cache.Entry      where these objects are
+  memory-analyzer group new.parquet --by via             who refers to objects, through what
 
 Results are on stdout, everything else on stderr. NO_COLOR is kept.
 
@@ -365,6 +371,17 @@ Examples:
 
 What was unfolded once is not unfolded again; where that leads back to where one came from, it is
 marked as a cycle.";
+
+const GROUP_HELP: &str = "\
+Examples:
+  memory-analyzer group new.parquet --by module                    which part of the program it is
+  memory-analyzer group new.parquet --type Entry --by via          who refers to them, through what
+  memory-analyzer group new.parquet --new-since old.parquet        what has come since
+  memory-analyzer group new.parquet --refers-to 0x7f3f010d4050     who refers to this object
+  memory-analyzer group new.parquet --by owner --by type           what is kept by what alone
+
+Each object is in one group: what several refer to is in that of exactly these. Weak references are none.
+An object is new when the earlier snapshot has none of its type at its address.";
 
 const DOCTOR_HELP: &str = "\
 Examples:

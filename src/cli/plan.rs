@@ -3,6 +3,7 @@
 //! A [`Plan`] is all that the rest of the program sees; nothing below asks arguments, variables, clock or terminal again.
 //! What is wrong with a file named by the user is found here, before any process is touched.
 
+mod group;
 mod walk;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use clap_complete::Shell;
 
+pub(crate) use group::GroupPlan;
 pub(crate) use walk::{Walk, WalkPlan};
 
 use super::args::{AnalyzeArgs, CollectArgs, Command, CommonArgs, DemoArgs, DoctorArgs, ShowArgs, TableArgs};
@@ -27,6 +29,7 @@ pub(crate) enum Plan {
     Report(ReportPlan),
     Diff(DiffPlan),
     Walk(WalkPlan),
+    Group(Box<GroupPlan>),
     Ps(PsPlan),
     Doctor(Box<DoctorPlan>),
     Demo(Box<DemoPlan>),
@@ -233,6 +236,7 @@ pub(crate) fn resolve(command: Command, here: &Environment) -> Result<Plan> {
             let asked = Walk::Tree { subject: args.subject, up: args.up };
             Plan::Walk(walk::walk(asked, args.snapshot, args.walk, here)?)
         }
+        Command::Group(args) => Plan::Group(Box::new(group::group(args, here)?)),
         Command::Ps(args) => {
             let settings = load(&args.common, here)?;
             let table = TableArgs { format: args.format, top: None, bytes: args.bytes };

@@ -109,6 +109,42 @@ pub(crate) fn asked(text: &str) -> Result<Asked, String> {
     address.map(|address| Asked::Address(Address(address))).ok_or_else(expected)
 }
 
+/// What objects of a group have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum By {
+    /// Their type; dicts of attributes by whose they are
+    Type,
+    /// The module of their type
+    Module,
+    /// Their size
+    Size,
+    /// The types of all who refer to them
+    ReferrerType,
+    /// How those refer to them: attributes, subscripts, variables
+    Via,
+    /// The type of what alone keeps them: their immediate dominator
+    Owner,
+    /// How the garbage collector has them
+    Generation,
+    /// The thread whose local variables alone lead to them
+    Thread,
+}
+
+impl By {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            By::Type => "type",
+            By::Module => "module",
+            By::Size => "size",
+            By::ReferrerType => "referrer-type",
+            By::Via => "via",
+            By::Owner => "owner",
+            By::Generation => "generation",
+            By::Thread => "thread",
+        }
+    }
+}
+
 /// The most levels of a tree: deeper JSON is refused by those who read it.
 const MOST_LEVELS: usize = 50;
 
@@ -222,6 +258,13 @@ mod tests {
         for probe in BuiltinProbe::ALL {
             let value = probe.to_possible_value().expect("no probe is hidden");
             assert_eq!(value.get_name(), probe.name());
+        }
+    }
+
+    #[test]
+    fn every_key_is_called_what_the_command_line_calls_it() {
+        for by in By::value_variants() {
+            assert_eq!(by.to_possible_value().map(|value| value.get_name().to_owned()).as_deref(), Some(by.name()));
         }
     }
 

@@ -9,6 +9,7 @@ mod arrays;
 mod cores;
 mod deaths;
 mod errors;
+mod groups;
 mod live;
 mod matrix;
 mod places;

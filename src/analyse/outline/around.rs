@@ -49,7 +49,7 @@ impl Walk for Around<'_, '_> {
         }
         let mut found = Collector::new(self.edges.heap);
         if self.up {
-            neighbours::referrers(self.edges, &group.objects, |label, shown, _| {
+            neighbours::referrers(self.edges, &group.objects, |label, shown, _, _| {
                 found.add(label, shown, self.seen(shown));
             });
         } else {

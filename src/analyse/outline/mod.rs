@@ -17,8 +17,9 @@ use super::edges::Edges;
 use super::labels::Label;
 use super::paths::Paths;
 use super::retained::retained_by_type;
-use super::{Step, Tool, names};
-use crate::error::{Error, Kind, Result};
+use super::{Step, Tool, asked};
+use crate::cli::values::Asked;
+use crate::error::Result;
 use crate::heap::{Capture, Heap, ObjectId, TargetFacts, TypeId};
 use crate::units::Address;
 
@@ -180,14 +181,6 @@ pub(crate) struct Shape {
     pub(crate) top: usize,
 }
 
-/// What an outline is about, as it was typed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
-    Address(Address),
-    /// By its whole name or a unique end of it.
-    Type(String),
-}
-
 /// What an outline shows of a heap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Question {
@@ -213,7 +206,7 @@ pub(crate) fn outline(
         Question::Paths(asked) => ("memory-analyzer/paths", Some(asked)),
         Question::Tree { subject, .. } => ("memory-analyzer/tree", Some(subject)),
     };
-    let objects = asked.map(|asked| objects(heap, asked)).transpose()?;
+    let objects = asked.map(|asked| asked::objects(heap, asked)).transpose()?;
     let edges = Edges::new(heap);
     let tree = Dominators::new(&edges);
     step("dominator tree and retained sizes of objects");
@@ -260,30 +253,6 @@ pub(crate) fn outline(
         places,
         level,
     })
-}
-
-/// The objects that are meant.
-fn objects(heap: &Heap, asked: &Asked) -> Result<Vec<ObjectId>> {
-    let name = match asked {
-        Asked::Address(address) => {
-            let object = heap.at(*address).ok_or_else(|| {
-                Error::new(Kind::Usage, format!("the heap has no object at {address}"))
-                    .hint("addresses are those of objects in this snapshot; another analysis of the process has others")
-            })?;
-            return Ok(vec![object]);
-        }
-        Asked::Type(name) => name,
-    };
-    let mut counts = vec![0u64; heap.type_count()];
-    heap.objects().for_each(|object| counts[heap.type_of(object).index()] += 1);
-    let types: Vec<TypeId> = (0..heap.type_count() as u32).map(TypeId).filter(|id| counts[id.index()] > 0).collect();
-    let kinds: Vec<&str> = types.iter().map(|&id| heap.type_name(id)).collect();
-    let index = names::find(&kinds, name).map_err(|notice| Error {
-        kind: Kind::Usage,
-        text: notice.text,
-        hints: notice.hint.into_iter().collect(),
-    })?;
-    Ok(heap.objects().filter(|&object| heap.type_of(object) == types[index]).collect())
 }
 
 /// The objects are one, or all of a type.

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::super::oracle;
 use super::*;
+use crate::error::Kind;
 use crate::heap::{CollectionFacts, Coverage, sample};
 
 const ALL: Shape = Shape { depth: 40, top: usize::MAX };

@@ -4,6 +4,7 @@
 //! error. What a limit leaves out is always said.
 
 mod diff;
+mod group;
 mod header;
 mod outline;
 mod probes;
@@ -11,6 +12,7 @@ mod references;
 mod threads;
 mod types;
 
+pub(crate) use group::grouping;
 pub(crate) use outline::outline;
 
 use super::document::{Block, Document, Line, Notice, Role, Severity, Value};
