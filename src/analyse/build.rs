@@ -2,7 +2,7 @@
 
 use super::dominators::Dominators;
 use super::edges::Edges;
-use super::{Diff, Limits, Selection, Since, TargetReport, diff, histogram, references, retained_by_type};
+use super::{Extent, Limits, Selection, Series, TargetReport, histogram, references, retained_by_type};
 use crate::heap::Capture;
 use crate::notice::Notice;
 
@@ -26,22 +26,16 @@ pub(crate) fn report(
     retained: bool,
 ) -> (TargetReport, Vec<Notice>) {
     let edges = (retained || !selection.is_empty()).then(|| Edges::new(&capture.heap));
-    let asked = edges.as_ref().filter(|_| retained);
-    let retained = asked.map(|edges| retained_by_type(edges, &Dominators::new(edges)));
+    let asked = retained;
+    let retained = edges.as_ref().filter(|_| asked).map(|edges| retained_by_type(edges, &Dominators::new(edges)));
     let (totals, types) = histogram(&capture.heap, retained.as_deref());
     let (references, mut notices) =
         edges.map(|edges| references(&edges, &types, selection, Limits::default())).unwrap_or_default();
-    let diff = earlier.map(|earlier| {
+    let diff = earlier.and_then(|earlier| {
         notices.extend(limits_of_comparison(earlier.capture, capture));
-        Diff {
-            since: Since {
-                snapshot: earlier.path.to_owned(),
-                started_at: earlier.capture.collection.started_at.clone(),
-                pid: earlier.capture.target.pid,
-                paired_by: earlier.paired_by.to_owned(),
-            },
-            types: diff(&earlier.capture.heap, &capture.heap),
-        }
+        let mut series = Series::new(capture, Extent { retained: asked, places: false });
+        series.add(earlier.capture, earlier.path, earlier.paired_by);
+        series.diff()
     });
     let mut collection = capture.collection.clone();
     collection.warnings.extend(notices.iter().cloned());
@@ -62,7 +56,7 @@ pub(crate) fn report(
 }
 
 /// Why a comparison says less than it seems to.
-fn limits_of_comparison(old: &Capture, new: &Capture) -> Vec<Notice> {
+pub(crate) fn limits_of_comparison(old: &Capture, new: &Capture) -> Vec<Notice> {
     let mut notices = Vec::new();
     for (capture, which) in [(old, "earlier"), (new, "later")] {
         if capture.coverage.truncated {

@@ -48,8 +48,15 @@ pub(crate) fn histogram(heap: &Heap, retained: Option<&[u64]>) -> (Totals, Vec<T
         })
         .collect();
     rows.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.kind.cmp(&b.kind)));
-    let bytes = rows.iter().fold(0, |sum: u64, row| sum.saturating_add(row.bytes));
-    (Totals { objects: heap.len() as u64, bytes, types: rows.len() as u64 }, rows)
+    (totals(heap), rows)
+}
+
+/// All of the heap.
+pub(crate) fn totals(heap: &Heap) -> Totals {
+    let sums = sums(heap);
+    let bytes = sums.iter().fold(0, |all: u64, sum| all.saturating_add(sum.bytes));
+    let types = sums.iter().filter(|sum| sum.count > 0).count() as u64;
+    Totals { objects: heap.len() as u64, bytes, types }
 }
 
 #[cfg(test)]

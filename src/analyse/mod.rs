@@ -2,6 +2,7 @@
 
 mod asked;
 mod build;
+mod census;
 mod diff;
 mod dominators;
 mod edges;
@@ -17,16 +18,18 @@ mod oracle;
 mod outline;
 mod pairing;
 mod paths;
+mod places;
 mod references;
 mod report;
 mod retained;
+mod series;
 
-pub(crate) use build::{Earlier, report};
-pub(crate) use diff::diff;
+pub(crate) use build::{Earlier, limits_of_comparison, report};
 pub(crate) use group::{Filter, Grouping, Row, group};
-pub(crate) use histogram::histogram;
+pub(crate) use histogram::{histogram, totals};
 pub(crate) use outline::{Again, Branch, Level, Outline, Place, Question, Shape, Subject, outline};
 pub(crate) use pairing::{Candidate, pair};
 pub(crate) use references::{Limits, Selection, references};
 pub(crate) use report::*;
 pub(crate) use retained::retained_by_type;
+pub(crate) use series::{Extent, Series};

@@ -43,7 +43,7 @@ pub(crate) enum Command {
     /// Report a snapshot again, without the process
     #[command(after_long_help = REPORT_HELP)]
     Report(ReportArgs),
-    /// Show what grew between two snapshots
+    /// Show what grew between two snapshots, or each time between several
     #[command(after_long_help = DIFF_HELP)]
     Diff(DiffArgs),
     /// Show what holds the memory of a snapshot: its dominator tree
@@ -234,9 +234,12 @@ pub(crate) struct DiffArgs {
     /// The later snapshot
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) new: PathBuf,
+    /// Still later ones: what is shown then is only what grew each time
+    #[arg(value_name = "LATER", value_hint = ValueHint::FilePath)]
+    pub(crate) later: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) table: TableArgs,
-    /// Exit with 8 if the objects grew by more than this, such as 100MiB
+    /// Exit with 8 if the objects grew by more than this, such as 100MiB; of several snapshots, if what grew each time did
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub(crate) fail_if_growth: Option<u64>,
     #[command(flatten)]

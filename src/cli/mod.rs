@@ -211,7 +211,7 @@ mod tests {
         ");
         insta::assert_snapshot!(failure("memory-analyzer diff only-one"), @"
         2 the following required arguments were not provided: <NEW>
-        hint: usage: memory-analyzer diff <OLD> <NEW>
+        hint: usage: memory-analyzer diff <OLD> <NEW> [LATER]...
         hint: `--help` tells the options, with examples
         ");
     }

@@ -67,9 +67,11 @@ pub(crate) struct ReportPlan {
 /// `diff`.
 #[derive(Debug)]
 pub(crate) struct DiffPlan {
-    pub(crate) old: PathBuf,
+    /// The earliest first.
+    pub(crate) earlier: Vec<PathBuf>,
     pub(crate) new: PathBuf,
-    pub(crate) selection: Selection,
+    /// Rows of a table; all of them without.
+    pub(crate) top: Option<usize>,
     pub(crate) thresholds: Thresholds,
     pub(crate) screen: Screen,
 }
@@ -220,12 +222,17 @@ pub(crate) fn resolve(command: Command, here: &Environment) -> Result<Plan> {
         Command::Diff(args) => {
             let settings = load(&args.common, here)?;
             let table = args.table;
+            let mut row = vec![existing(here, &args.old, "the earlier snapshot")?];
+            for later in [args.new].iter().chain(&args.later) {
+                row.push(existing(here, later, "the later snapshot")?);
+            }
+            let new = row.pop().expect("there are two at least");
             Plan::Diff(DiffPlan {
-                old: existing(here, &args.old, "the earlier snapshot")?,
-                new: existing(here, &args.new, "the later snapshot")?,
+                earlier: row,
+                new,
                 thresholds: Thresholds { total: None, growth: args.fail_if_growth.or(settings.fail_if_growth) },
                 screen: screen(&table, &args.common, &settings, here),
-                selection: Selection { top: top(&table, &settings), largest: 0, types: Vec::new() },
+                top: top(&table, &settings),
             })
         }
         Command::Dominators(args) => {

@@ -10,6 +10,7 @@ mod cores;
 mod deaths;
 mod errors;
 mod groups;
+mod growth;
 mod live;
 mod matrix;
 mod places;
