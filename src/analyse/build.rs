@@ -1,6 +1,8 @@
 //! The parts of a report put together from a capture: which of them were asked for, and what must be said beside them.
 
-use super::{Diff, Limits, Selection, Since, TargetReport, diff, histogram, references};
+use super::dominators::Dominators;
+use super::edges::Edges;
+use super::{Extent, Limits, Selection, Series, TargetReport, histogram, references, retained_by_type};
 use crate::heap::Capture;
 use crate::notice::Notice;
 
@@ -15,25 +17,25 @@ pub(crate) struct Earlier<'a> {
 }
 
 /// The report of one capture. Notices of the analyses are among the warnings of its collection, and returned to be shown.
-/// Paths of files written are left for whoever writes them.
+/// Paths of files written are left for whoever writes them. What types retain takes longer than all else: it is computed
+/// only where it is told, and edges are not looked at where nothing asks for them.
 pub(crate) fn report(
     capture: &Capture,
     selection: &Selection,
     earlier: Option<Earlier>,
+    retained: bool,
 ) -> (TargetReport, Vec<Notice>) {
-    let (totals, types) = histogram(&capture.heap);
-    let (references, mut notices) = references(&capture.heap, &types, selection, Limits::default());
-    let diff = earlier.map(|earlier| {
+    let edges = (retained || !selection.is_empty()).then(|| Edges::new(&capture.heap));
+    let asked = retained;
+    let retained = edges.as_ref().filter(|_| asked).map(|edges| retained_by_type(edges, &Dominators::new(edges)));
+    let (totals, types) = histogram(&capture.heap, retained.as_deref());
+    let (references, mut notices) =
+        edges.map(|edges| references(&edges, &types, selection, Limits::default())).unwrap_or_default();
+    let diff = earlier.and_then(|earlier| {
         notices.extend(limits_of_comparison(earlier.capture, capture));
-        Diff {
-            since: Since {
-                snapshot: earlier.path.to_owned(),
-                started_at: earlier.capture.collection.started_at.clone(),
-                pid: earlier.capture.target.pid,
-                paired_by: earlier.paired_by.to_owned(),
-            },
-            types: diff(&earlier.capture.heap, &capture.heap),
-        }
+        let mut series = Series::new(capture, Extent { retained: asked, places: false });
+        series.add(earlier.capture, earlier.path, earlier.paired_by);
+        series.diff()
     });
     let mut collection = capture.collection.clone();
     collection.warnings.extend(notices.iter().cloned());
@@ -54,7 +56,7 @@ pub(crate) fn report(
 }
 
 /// Why a comparison says less than it seems to.
-fn limits_of_comparison(old: &Capture, new: &Capture) -> Vec<Notice> {
+pub(crate) fn limits_of_comparison(old: &Capture, new: &Capture) -> Vec<Notice> {
     let mut notices = Vec::new();
     for (capture, which) in [(old, "earlier"), (new, "later")] {
         if capture.coverage.truncated {
@@ -111,14 +113,14 @@ mod tests {
     #[test]
     fn parts_that_were_not_asked_for_are_absent() {
         let mut capture = capture("a:app.A=8\nroot a module app");
-        let (report_, notices) = report(&capture, &Selection::default(), None);
+        let (report_, notices) = report(&capture, &Selection::default(), None, false);
         assert_eq!(parts(&report_), ["target", "collection", "coverage", "totals", "types"]);
         assert_eq!(notices, []);
         capture.threads.push(ThreadFacts::default());
         capture.probes.insert("gc".into(), json!(1));
         let selection = Selection { largest: 3, types: vec![] };
         let earlier = Earlier { capture: &capture, path: "old.parquet", paired_by: "given" };
-        let (report, _) = report(&capture, &selection, Some(earlier));
+        let (report, _) = report(&capture, &selection, Some(earlier), false);
         assert_eq!(
             parts(&report),
             ["target", "collection", "coverage", "totals", "types", "references", "diff", "threads", "probes"]
@@ -133,6 +135,19 @@ mod tests {
     }
 
     #[test]
+    fn what_types_retain_is_told_where_it_is_asked_for() {
+        let capture = capture("a:app.A=8 -> b\nb:app.B=5\nroot a module app");
+        let retained = |asked| {
+            let (report, _) = report(&capture, &Selection { largest: 1, types: vec![] }, None, asked);
+            assert_eq!(report.references.map(|shown| shown.len()), Some(1));
+            let types = report.types.unwrap_or_default();
+            types.iter().map(|row| row.retained_bytes).collect::<Vec<_>>()
+        };
+        assert_eq!(retained(false), [None, None]);
+        assert_eq!(retained(true), [Some(13), Some(5)]);
+    }
+
+    #[test]
     fn what_analyses_found_is_among_the_warnings() {
         let mut old = capture("a:app.A=8");
         old.coverage.truncated = true;
@@ -144,7 +159,7 @@ mod tests {
         new.collection.collector = "reader".into();
         let selection = Selection { largest: 0, types: vec!["nothing.Alike".into()] };
         let earlier = Earlier { capture: &old, path: "old.parquet", paired_by: "cmdline" };
-        let (report, notices) = report(&new, &selection, Some(earlier));
+        let (report, notices) = report(&new, &selection, Some(earlier), false);
         let texts: Vec<_> = notices.iter().map(|notice| &*notice.text).collect();
         assert_eq!(
             texts,

@@ -1,18 +1,20 @@
-//! What fills the heap, by type: one pass over the objects.
+//! What fills the heap, by type: one pass over the objects. What a type retains was computed before.
 
 use super::{Totals, TypeRow};
 use crate::heap::Heap;
 use crate::units::Address;
 
-/// All of the heap, and each type that has objects; by bytes descending, then type ascending.
-pub(crate) fn histogram(heap: &Heap) -> (Totals, Vec<TypeRow>) {
-    #[derive(Clone, Default)]
-    struct Sum {
-        count: u64,
-        bytes: u64,
-        max_bytes: u64,
-        max_address: Address,
-    }
+/// What there is of a type.
+#[derive(Clone, Default)]
+pub(super) struct Sum {
+    pub(super) count: u64,
+    pub(super) bytes: u64,
+    max_bytes: u64,
+    max_address: Address,
+}
+
+/// By type, also of those that have no objects.
+pub(super) fn sums(heap: &Heap) -> Vec<Sum> {
     let mut sums = vec![Sum::default(); heap.type_count()];
     for object in heap.objects() {
         let (sum, bytes) = (&mut sums[heap.type_of(object).index()], heap.size(object));
@@ -24,22 +26,37 @@ pub(crate) fn histogram(heap: &Heap) -> (Totals, Vec<TypeRow>) {
         // A hostile target may claim any size.
         sum.bytes = sum.bytes.saturating_add(bytes);
     }
+    sums
+}
+
+/// All of the heap, and each type that has objects; by bytes descending, then type ascending. `retained`, where it is told,
+/// has by type what [`super::retained_by_type`] found.
+pub(crate) fn histogram(heap: &Heap, retained: Option<&[u64]>) -> (Totals, Vec<TypeRow>) {
     let mut rows: Vec<TypeRow> = heap
         .type_names()
         .iter()
-        .zip(sums)
-        .filter(|(_, sum)| sum.count > 0)
-        .map(|(name, Sum { count, bytes, max_bytes, max_address })| TypeRow {
+        .zip(sums(heap))
+        .enumerate()
+        .filter(|(_, (_, sum))| sum.count > 0)
+        .map(|(id, (name, Sum { count, bytes, max_bytes, max_address }))| TypeRow {
             kind: name.to_string(),
             count,
             bytes,
             max_bytes,
             max_address,
+            retained_bytes: retained.map(|retained| retained[id]),
         })
         .collect();
     rows.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.kind.cmp(&b.kind)));
-    let bytes = rows.iter().fold(0, |sum: u64, row| sum.saturating_add(row.bytes));
-    (Totals { objects: heap.len() as u64, bytes, types: rows.len() as u64 }, rows)
+    (totals(heap), rows)
+}
+
+/// All of the heap.
+pub(crate) fn totals(heap: &Heap) -> Totals {
+    let sums = sums(heap);
+    let bytes = sums.iter().fold(0, |all: u64, sum| all.saturating_add(sum.bytes));
+    let types = sums.iter().filter(|sum| sum.count > 0).count() as u64;
+    Totals { objects: heap.len() as u64, bytes, types }
 }
 
 #[cfg(test)]
@@ -48,7 +65,12 @@ mod tests {
     use crate::heap::sample;
 
     fn check(heap: &str, totals: (u64, u64, u64), expected: &[(&str, u64, u64, u64, u64)]) {
-        let (found, rows) = histogram(&sample::heap(heap));
+        let heap = sample::heap(heap);
+        let retained: Vec<u64> = (0..heap.type_count() as u64).collect();
+        let (found, rows) = histogram(&heap, Some(&retained));
+        for row in &rows {
+            assert_eq!(heap.type_named(&row.kind).map(|id| u64::from(id.0)), row.retained_bytes);
+        }
         assert_eq!((found.objects, found.bytes, found.types), totals);
         let rows: Vec<_> =
             rows.iter().map(|row| (&*row.kind, row.count, row.bytes, row.max_bytes, row.max_address.0)).collect();

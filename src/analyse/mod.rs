@@ -1,17 +1,35 @@
 //! Questions put to a heap: pure functions from a [`crate::heap::Heap`] to parts of the [`Report`], one file per question.
 
+mod asked;
 mod build;
+mod census;
 mod diff;
+mod dominators;
 mod edges;
+mod group;
+mod groups;
 mod histogram;
+mod labels;
+mod names;
+mod neighbours;
+mod newcomers;
+#[cfg(test)]
+mod oracle;
+mod outline;
 mod pairing;
 mod paths;
+mod places;
 mod references;
 mod report;
+mod retained;
+mod series;
 
-pub(crate) use build::{Earlier, report};
-pub(crate) use diff::diff;
-pub(crate) use histogram::histogram;
+pub(crate) use build::{Earlier, limits_of_comparison, report};
+pub(crate) use group::{Filter, Grouping, Row, group};
+pub(crate) use histogram::{histogram, totals};
+pub(crate) use outline::{Again, Branch, Level, Outline, Place, Question, Shape, Subject, outline};
 pub(crate) use pairing::{Candidate, pair};
 pub(crate) use references::{Limits, Selection, references};
 pub(crate) use report::*;
+pub(crate) use retained::retained_by_type;
+pub(crate) use series::{Extent, Series};

@@ -13,10 +13,7 @@ pub(crate) struct Candidate<'a> {
 /// The index of the candidate to compare `new` with, and what pairs them: `pid-and-start-time` (the very same process), else
 /// `cmdline` (the same program, say before a restart). Of several the newest; `None` where nothing pairs them.
 pub(crate) fn pair(new: &TargetFacts, candidates: &[Candidate]) -> Option<(usize, &'static str)> {
-    // What is not known pairs nothing.
-    let same_process = |old: &TargetFacts| {
-        !new.start_time.is_empty() && (old.pid, &old.start_time, &old.host) == (new.pid, &new.start_time, &new.host)
-    };
+    let same_process = |old: &TargetFacts| is_same_process(old, new);
     let same_program = |old: &TargetFacts| !new.cmdline.is_empty() && old.cmdline == new.cmdline;
     let newest = |pairs: &dyn Fn(&TargetFacts) -> bool| {
         let pairing = candidates.iter().enumerate().filter(|(_, candidate)| pairs(candidate.target));
@@ -24,6 +21,11 @@ pub(crate) fn pair(new: &TargetFacts, candidates: &[Candidate]) -> Option<(usize
     };
     let process = newest(&same_process).map(|index| (index, "pid-and-start-time"));
     process.or_else(|| newest(&same_program).map(|index| (index, "cmdline")))
+}
+
+/// Are both the very same process? What is not known pairs nothing.
+pub(crate) fn is_same_process(old: &TargetFacts, new: &TargetFacts) -> bool {
+    !new.start_time.is_empty() && (old.pid, &old.start_time, &old.host) == (new.pid, &new.start_time, &new.host)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use super::Step;
 use super::edges::{Edges, global};
+use super::labels::{Label, append};
 use crate::heap::{ObjectId, Root};
 
 /// The suffix of a module's own code among functions: its locals are the module's globals.
@@ -19,6 +20,8 @@ pub(crate) struct Paths<'a, 'h> {
     edges: &'a Edges<'h>,
     /// By row: from where the object was reached first.
     parents: Vec<u32>,
+    /// Rows reached, the nearest to the roots first.
+    order: Vec<u32>,
 }
 
 impl<'a, 'h> Paths<'a, 'h> {
@@ -28,93 +31,162 @@ impl<'a, 'h> Paths<'a, 'h> {
         let mut parents = vec![UNREACHED; heap.len()];
         let mut roots: Vec<&(ObjectId, Root)> = heap.roots().iter().collect();
         roots.sort_by_key(|(object, root)| (preference(root), *object));
-        let mut queue = Vec::with_capacity(heap.len());
+        let mut order = Vec::with_capacity(heap.len());
         for (object, _) in roots {
             if parents[object.index()] == UNREACHED {
                 parents[object.index()] = ROOT;
-                queue.push(object.0);
+                order.push(object.0);
             }
         }
         let mut next = 0;
-        while let Some(&row) = queue.get(next) {
+        while let Some(&row) = order.get(next) {
             next += 1;
-            let object = ObjectId(row);
-            let weak = edges.is_weak(object);
-            for (position, &referent) in heap.referents(object).iter().enumerate() {
-                let parent = &mut parents[referent as usize];
-                if *parent == UNREACHED && (!weak || edges.holds(object, position)) {
+            for referent in edges.held(ObjectId(row)) {
+                let parent = &mut parents[referent.index()];
+                if *parent == UNREACHED {
                     *parent = row;
-                    queue.push(referent);
+                    order.push(referent.0);
                 }
             }
         }
-        Paths { edges, parents }
+        Paths { edges, parents, order }
     }
 
-    /// From what a root holds to the object itself; empty when no root leads to it.
-    pub(crate) fn to(&self, object: ObjectId) -> Vec<Step> {
+    /// From what a root holds to the object itself; none when no root leads to it.
+    pub(super) fn to(&self, object: ObjectId) -> Option<Path<'h>> {
         if self.parents[object.index()] == UNREACHED {
-            return Vec::new();
+            return None;
         }
         let mut rows = vec![object];
         // Ends: each parent was reached before its child.
-        while let Some(&last) = rows.last() {
-            match self.parents[last.index()] {
-                ROOT => break,
-                parent => rows.push(ObjectId(parent)),
-            }
+        while let Some(parent) = self.parent(rows[rows.len() - 1]) {
+            rows.push(parent);
         }
         rows.reverse();
-        self.steps(&rows)
+        Some(self.path(&rows))
+    }
+
+    /// The referrer on the shortest path to the object; none for what a root holds and for what no root leads to.
+    pub(super) fn parent(&self, object: ObjectId) -> Option<ObjectId> {
+        Some(self.parents[object.index()]).filter(|parent| ![UNREACHED, ROOT].contains(parent)).map(ObjectId)
+    }
+
+    /// The rows that roots lead to, by distance from these.
+    pub(super) fn order(&self) -> &[u32] {
+        &self.order
     }
 
     /// The rows of a path as steps, those through an object's `__dict__` as one.
-    fn steps(&self, rows: &[ObjectId]) -> Vec<Step> {
+    fn path(&self, rows: &[ObjectId]) -> Path<'h> {
         let edges = self.edges;
-        let mut steps = vec![self.step(rows[0], self.root_edge(rows[0]))];
+        let mut path = Path { start: self.start(rows[0]), first: rows[0], steps: Vec::new() };
         let mut at = 0;
         while at + 1 < rows.len() {
             let (from, to) = (rows[at], rows[at + 1]);
             let position = edges.between(from, to).expect("the search came along an edge that holds");
             let attribute = rows.get(at + 2).and_then(|&value| {
                 let position = edges.is_dict(from, position).then(|| edges.between(to, value)).flatten()?;
-                edges.heap.edge_name(to, position)?;
-                Some((value, edges.written_through(to, position)))
+                Some((value, edges.through(edges.label(to, position))?))
             });
-            let (reached, edge, hops) = match attribute {
+            let (reached, label, hops) = match attribute {
                 Some((value, attribute)) => (value, attribute, 2),
-                None => (to, edges.written(from, position), 1),
+                None => (to, edges.label(from, position), 1),
             };
-            match edges.written_as_global(from, &edge) {
-                // What a module holds is its global; the module itself says nothing more.
-                Some(global) if at == 0 => steps = vec![self.step(reached, global)],
-                _ => steps.push(self.step(reached, edge)),
-            }
+            path.steps.push((reached, label));
             at += hops;
+        }
+        path
+    }
+
+    /// How the root that is preferred holds the object.
+    pub(super) fn start(&self, object: ObjectId) -> Start<'h> {
+        let roots = self.edges.heap.roots();
+        let first = roots.partition_point(|(other, _)| *other < object);
+        let own = roots[first..].iter().take_while(|(other, _)| *other == object);
+        own.map(|(_, root)| root).min_by_key(|root| preference(root)).map_or(Start::Interpreter(""), Start::of)
+    }
+}
+
+/// How a root holds what it holds. Names are as the target wrote them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) enum Start<'h> {
+    Module(&'h str),
+    Global { name: &'h str, module: &'h str },
+    Local { function: &'h str, variable: &'h str },
+    Stack(&'h str),
+    Interpreter(&'h str),
+}
+
+impl<'h> Start<'h> {
+    pub(super) fn of(root: &'h Root) -> Start<'h> {
+        match root {
+            Root::Module { name } => Start::Module(name),
+            Root::Local { function, variable } => match (function.strip_suffix(MODULE_CODE), &**variable) {
+                (_, "") => Start::Stack(function),
+                (Some(module), name) => Start::Global { name, module },
+                (None, variable) => Start::Local { function, variable },
+            },
+            Root::Interpreter { name } => Start::Interpreter(name),
+        }
+    }
+
+    /// As the contract writes the first step of a path.
+    pub(super) fn written(self) -> String {
+        match self {
+            Start::Module(name) => format!("module {name}"),
+            Start::Global { name, module } => global(name, module),
+            Start::Local { function, variable } => format!("local {variable} of {function}"),
+            Start::Stack(function) => format!("a value on the stack of {function}"),
+            Start::Interpreter(name) => name.to_owned(),
+        }
+    }
+
+    /// As the beginning of an expression, in Python where that is possible.
+    pub(super) fn expression(self) -> String {
+        match self {
+            Start::Module(name) => name.to_owned(),
+            Start::Global { name, module } => format!("{module}.{name}"),
+            _ => format!("({})", self.written()),
+        }
+    }
+}
+
+/// The way from a root to an object.
+#[derive(Debug)]
+pub(super) struct Path<'h> {
+    start: Start<'h>,
+    first: ObjectId,
+    /// What is reached by each step, the object itself last.
+    steps: Vec<(ObjectId, Label)>,
+}
+
+impl Path<'_> {
+    /// The path of the contract. What a module holds is its global; the module itself says nothing more.
+    pub(super) fn steps(&self, edges: &Edges) -> Vec<Step> {
+        let heap = edges.heap;
+        let step = |object: ObjectId, edge: String| Step {
+            address: heap.address(object),
+            kind: heap.type_name_of(object).to_owned(),
+            edge,
+        };
+        let mut steps = vec![step(self.first, self.start.written())];
+        for (index, &(object, label)) in self.steps.iter().enumerate() {
+            let edge = label.written(heap);
+            match edges.written_as_global(self.first, &edge) {
+                Some(global) if index == 0 => steps = vec![step(object, global)],
+                _ => steps.push(step(object, edge)),
+            }
         }
         steps
     }
 
-    fn step(&self, object: ObjectId, edge: String) -> Step {
-        let heap = self.edges.heap;
-        Step { address: heap.address(object), kind: heap.type_name_of(object).to_owned(), edge }
-    }
-
-    /// How the root that is preferred holds the object.
-    fn root_edge(&self, object: ObjectId) -> String {
-        let roots = self.edges.heap.roots();
-        let first = roots.partition_point(|(other, _)| *other < object);
-        let own = roots[first..].iter().take_while(|(other, _)| *other == object);
-        match own.map(|(_, root)| root).min_by_key(|root| preference(root)) {
-            Some(Root::Module { name }) => format!("module {name}"),
-            Some(Root::Local { function, variable }) => match (function.strip_suffix(MODULE_CODE), &**variable) {
-                (_, "") => format!("a value on the stack of {function}"),
-                (Some(module), variable) => global(variable, module),
-                (None, local) => format!("local {local} of {function}"),
-            },
-            Some(Root::Interpreter { name }) => name.clone(),
-            None => String::new(),
+    /// The path as one expression.
+    pub(super) fn expression(&self, edges: &Edges) -> String {
+        let mut expression = self.start.expression();
+        for (_, label) in &self.steps {
+            append(&mut expression, &label.written(edges.heap));
         }
+        expression
     }
 }
 
@@ -141,7 +213,7 @@ mod tests {
         let heap = sample::heap(heap);
         let edges = Edges::new(&heap);
         let object = ObjectId(heap.len() as u32 - 1);
-        let path = Paths::new(&edges).to(object);
+        let path = Paths::new(&edges).to(object).map(|path| path.steps(&edges)).unwrap_or_default();
         let written: Vec<_> = path.iter().map(|step| format!("{} {}", step.kind, step.edge)).collect();
         assert_eq!(written, expected);
         assert_eq!(path.last().map(|step| step.address), (!expected.is_empty()).then(|| heap.address(object)));
@@ -196,7 +268,8 @@ mod tests {
         builder.root(Address(16), Root::Local { function: "app.main".into(), variable: String::new() });
         let (heap, _) = builder.finish();
         let edges = Edges::new(&heap);
-        assert_eq!(Paths::new(&edges).to(ObjectId(0))[0].edge, "a value on the stack of app.main");
+        let path = Paths::new(&edges).to(ObjectId(0)).expect("a root holds it");
+        assert_eq!(path.steps(&edges)[0].edge, "a value on the stack of app.main");
     }
 
     #[test]

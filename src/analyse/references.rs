@@ -1,17 +1,11 @@
 //! The largest object of a type with its surroundings: what it refers to, who refers to it, and why it is alive.
 
 use super::edges::Edges;
+use super::labels::Label;
 use super::paths::Paths;
-use super::{References, Step, TypeRow};
+use super::{References, Step, TypeRow, names, neighbours};
 use crate::heap::{Heap, ObjectId};
 use crate::notice::Notice;
-use crate::units::printable;
-
-/// How alike two names are, from 0 to 1, for one to be proposed for the other.
-const ALIKE: f64 = 0.8;
-/// Longest list of names in a notice, and the longest of these.
-const MAX_NAMES: usize = 5;
-const MAX_NAME: usize = 120;
 
 /// Which types are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,15 +38,16 @@ impl Default for Limits {
 /// For each type selected its largest object, in the order of `rows` (of [`super::histogram()`]) for the largest types, then
 /// of those named; each once. What was named and is not there, or is not unique, becomes a notice.
 pub(crate) fn references(
-    heap: &Heap,
+    edges: &Edges,
     rows: &[TypeRow],
     selection: &Selection,
     limits: Limits,
 ) -> (Vec<References>, Vec<Notice>) {
     let mut notices = Vec::new();
     let mut chosen: Vec<&TypeRow> = rows.iter().take(selection.largest).collect();
+    let kinds: Vec<&str> = rows.iter().map(|row| &*row.kind).collect();
     for name in &selection.types {
-        match find(rows, name) {
+        match names::find(&kinds, name).map(|index| &rows[index]) {
             Ok(row) if chosen.iter().any(|other| other.kind == row.kind) => {}
             Ok(row) => chosen.push(row),
             Err(notice) => notices.push(notice),
@@ -61,12 +56,12 @@ pub(crate) fn references(
     if chosen.is_empty() {
         return (Vec::new(), notices);
     }
-    let edges = Edges::new(heap);
-    let paths = Paths::new(&edges);
+    let heap = edges.heap;
+    let paths = Paths::new(edges);
     let of_largest = |row: &TypeRow| {
         let object = heap.at(row.max_address)?;
-        let (referents, referent_count) = referents(&edges, object, limits.referents);
-        let (referrers, referrer_count) = referrers(&edges, object, limits.referrers);
+        let (referents, referent_count) = referents(edges, object, limits.referents);
+        let (referrers, referrer_count) = referrers(edges, object, limits.referrers);
         Some(References {
             kind: row.kind.clone(),
             address: row.max_address,
@@ -75,114 +70,46 @@ pub(crate) fn references(
             referent_count,
             referrers,
             referrer_count,
-            path_to_root: paths.to(object),
+            path_to_root: paths.to(object).map(|path| path.steps(edges)).unwrap_or_default(),
             files: Vec::new(),
         })
     };
     (chosen.into_iter().filter_map(of_largest).collect(), notices)
 }
 
-/// The row of the type that was named, or why there is none.
-fn find<'a>(rows: &'a [TypeRow], name: &str) -> Result<&'a TypeRow, Notice> {
-    if let Some(row) = rows.iter().find(|row| row.kind == *name) {
-        return Ok(row);
-    }
-    let ends_so = |row: &&TypeRow| row.kind.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'));
-    let matching: Vec<&TypeRow> = rows.iter().filter(ends_so).collect();
-    let shown = printable(name, MAX_NAME);
-    match &matching[..] {
-        [row] if !name.is_empty() => Ok(row),
-        [] | [_] => {
-            let notice = Notice::new("no-such-type", format!("the heap has no object of type `{shown}`"));
-            let near = near(rows, name);
-            Err(match near.is_empty() {
-                true => notice,
-                false => notice.hint(format!("there is {}", listed(&near))),
-            })
-        }
-        several => {
-            let notice = Notice::new("ambiguous-type", format!("`{shown}` names {} types", several.len()));
-            Err(notice.hint(format!("give the whole name: {}", listed(several))))
-        }
-    }
-}
-
-/// The types whose names, whole or without their module, are most like `name`; the most alike first.
-fn near<'a>(rows: &'a [TypeRow], name: &str) -> Vec<&'a TypeRow> {
-    let wanted = name.to_lowercase();
-    let alike = |kind: &str| {
-        let kind = kind.to_lowercase();
-        let last = kind.rsplit('.').next().unwrap_or(&kind);
-        strsim::jaro_winkler(&kind, &wanted).max(strsim::jaro_winkler(last, &wanted))
-    };
-    let mut scored: Vec<(f64, &TypeRow)> = rows.iter().map(|row| (alike(&row.kind), row)).collect();
-    scored.retain(|(score, _)| *score >= ALIKE);
-    scored.sort_by(|(a, row), (b, other)| b.total_cmp(a).then_with(|| row.kind.cmp(&other.kind)));
-    scored.into_iter().map(|(_, row)| row).collect()
-}
-
-fn listed(rows: &[&TypeRow]) -> String {
-    let names: Vec<_> =
-        rows.iter().take(MAX_NAMES).map(|row| format!("`{}`", printable(&row.kind, MAX_NAME))).collect();
-    let more = if rows.len() > MAX_NAMES { ", …" } else { "" };
-    names.join(", ") + more
-}
-
-/// What the object holds, the first `limit` of it, and how much that is; its attributes in place of their dict.
+/// What the object holds, the first `limit` of it, and how much that is.
 fn referents(edges: &Edges, object: ObjectId, limit: usize) -> (Vec<Step>, u64) {
-    let heap = edges.heap;
-    let string = heap.type_named("builtins.str");
     let mut steps = Vec::new();
     let mut count = 0;
-    let mut add = |row: u32, written: &dyn Fn() -> String| {
+    neighbours::referents(edges, object, |label, referent| {
         count += 1;
         if steps.len() < limit {
-            steps.push(step(heap, ObjectId(row), written()));
+            steps.push(step(edges.heap, referent, label.written(edges.heap)));
         }
-    };
-    for (position, &row) in heap.referents(object).iter().enumerate() {
-        let dict = ObjectId(row);
-        if edges.is_dict(object, position) && heap.edge_name_ids(dict).iter().any(|&name| name != 0) {
-            for (position, &value) in heap.referents(dict).iter().enumerate() {
-                // The names of the attributes themselves say nothing twice.
-                let unnamed = heap.edge_name_ids(dict)[position] == 0;
-                let key = unnamed && Some(heap.type_of(ObjectId(value))) == string;
-                if !key && !edges.is_key(dict, position) {
-                    add(value, &|| edges.written_through(dict, position));
-                }
-            }
-        } else if edges.holds(object, position) {
-            add(row, &|| edges.written(object, position));
-        }
-    }
+    });
     (steps, count)
 }
 
-/// Who holds the object, by ascending address, the first `limit` of them, and how many they are; the owner of a `__dict__`
-/// in its place.
+/// Who holds the object, by ascending address, the first `limit` of them, and how many they are.
 fn referrers(edges: &Edges, object: ObjectId, limit: usize) -> (Vec<Step>, u64) {
-    let heap = edges.heap;
-    // Who is shown, and who has the edge.
-    let mut pairs: Vec<(ObjectId, ObjectId)> = heap
-        .referrers(object)
-        .iter()
-        .map(|&row| ObjectId(row))
-        .filter(|&referrer| !edges.is_weak(referrer) || edges.between(referrer, object).is_some())
-        .map(|referrer| (edges.owner(referrer).unwrap_or(referrer), referrer))
-        .collect();
-    pairs.sort_unstable();
-    pairs.dedup();
-    let count = pairs.len() as u64;
-    let written = |(shown, referrer): (ObjectId, ObjectId)| {
-        let position = edges.between(referrer, object)?;
-        let edge = match shown == referrer {
-            true => edges.written(referrer, position),
-            false => edges.written_through(referrer, position),
-        };
+    // Who is shown, who has the edge, and of its edges the one that says most.
+    let mut found: Vec<(ObjectId, ObjectId, Label)> = Vec::new();
+    neighbours::referrers(edges, &[object], |label, shown, holder, _| match found.last_mut() {
+        Some(last) if last.1 == holder => {
+            if edges.says_much(label) && !edges.says_much(last.2) {
+                *last = (shown, holder, label);
+            }
+        }
+        _ => found.push((shown, holder, label)),
+    });
+    found.sort_unstable_by_key(|&(shown, holder, _)| (shown, holder));
+    let count = found.len() as u64;
+    let written = |(shown, _, label): (ObjectId, ObjectId, Label)| {
+        let edge = label.written(edges.heap);
         let edge = edges.written_as_global(shown, &edge).unwrap_or(edge);
-        Some(step(heap, shown, edge))
+        step(edges.heap, shown, edge)
     };
-    (pairs.into_iter().take(limit).filter_map(written).collect(), count)
+    (found.into_iter().take(limit).map(written).collect(), count)
 }
 
 fn step(heap: &Heap, object: ObjectId, edge: String) -> Step {
@@ -195,9 +122,13 @@ mod tests {
     use crate::analyse::histogram;
     use crate::heap::sample;
 
+    fn rows(heap: &Heap) -> Vec<TypeRow> {
+        histogram(heap, None).1
+    }
+
     fn of(heap: &str, selection: Selection, limits: Limits) -> (Vec<References>, Vec<Notice>) {
         let heap = sample::heap(heap);
-        references(&heap, &histogram(&heap).1, &selection, limits)
+        references(&Edges::new(&heap), &rows(&heap), &selection, limits)
     }
 
     fn named(types: &[&str]) -> Selection {
@@ -271,31 +202,5 @@ mod tests {
         assert_eq!(kinds, ["builtins.dict", "builtins.type", "builtins.bytes", "app.Entry"]);
         assert_eq!(notices, []);
         assert_eq!(of(HEAP, Selection::default(), Limits::default()), (vec![], vec![]));
-    }
-
-    #[test]
-    fn a_type_is_found_by_the_end_of_its_name_or_proposed() {
-        let check = |name: &str, expected: Result<&str, (&str, Option<&str>)>| {
-            let heap = sample::heap("a:app.Entry\nb:app.cache.Item\nc:other.Item\nd:zoo.LongName\ne:builtins.dict");
-            let rows = histogram(&heap).1;
-            let found = find(&rows, name);
-            match (&found, expected) {
-                (Ok(row), Ok(kind)) => assert_eq!(row.kind, kind),
-                (Err(notice), Err((text, hint))) => {
-                    assert_eq!((&*notice.text, notice.hint.as_deref()), (text, hint));
-                    let ambiguous = text.contains("names 2 types");
-                    assert_eq!(notice.code, if ambiguous { "ambiguous-type" } else { "no-such-type" });
-                }
-                _ => panic!("{name}: {found:?}"),
-            }
-        };
-        check("app.Entry", Ok("app.Entry"));
-        check("Entry", Ok("app.Entry"));
-        check("cache.Item", Ok("app.cache.Item"));
-        check("Item", Err(("`Item` names 2 types", Some("give the whole name: `app.cache.Item`, `other.Item`"))));
-        check("try", Err(("the heap has no object of type `try`", None)));
-        check("", Err(("the heap has no object of type ``", None)));
-        check("longnam", Err(("the heap has no object of type `longnam`", Some("there is `zoo.LongName`"))));
-        check("a\u{1b}", Err(("the heap has no object of type `a\\u{1b}`", None)));
     }
 }

@@ -27,8 +27,13 @@ pub(crate) struct Tool {
 
 impl Report {
     pub(crate) fn new(targets: Vec<TargetReport>) -> Report {
-        let tool = Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
-        Report { schema: "memory-analyzer/report", schema_version: 1, tool, targets }
+        Report { schema: "memory-analyzer/report", schema_version: 1, tool: Tool::this(), targets }
+    }
+}
+
+impl Tool {
+    pub(crate) fn this() -> Tool {
+        Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") }
     }
 }
 
@@ -78,6 +83,9 @@ pub(crate) struct TypeRow {
     pub(crate) max_bytes: u64,
     /// The largest object of the type; of equals the one at the lowest address.
     pub(crate) max_address: Address,
+    /// What would be free if all objects of the type went, of what the roots reach; computed only where it is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) retained_bytes: Option<u64>,
 }
 
 /// An object and its surroundings.
@@ -112,8 +120,15 @@ pub(crate) struct Step {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Diff {
     pub(crate) since: Since,
-    /// By bytes_delta descending, then type ascending; types without a change are left out.
+    /// Of several snapshots in a row, those between that earlier one and this.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) by_way_of: Vec<Since>,
+    /// By bytes_delta descending, then type ascending; types without a change (of several: without growth each time) are left
+    /// out.
     pub(crate) types: Vec<TypeDelta>,
+    /// The same by type and place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) places: Option<Vec<TypeDelta>>,
 }
 
 /// The earlier snapshot and how it was matched with this process.
@@ -126,14 +141,29 @@ pub(crate) struct Since {
     pub(crate) paired_by: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// What changed of a type, or of its objects at one place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct TypeDelta {
     #[serde(rename = "type")]
     pub(crate) kind: String,
+    /// The steps of the shortest path to each of the objects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) place: Option<String>,
     pub(crate) count: u64,
     pub(crate) count_delta: i64,
+    /// Of those at a place, in the same process: how many were not there before, by address and type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) new: Option<u64>,
     pub(crate) bytes: u64,
     pub(crate) bytes_delta: i64,
+    /// Of several snapshots: `bytes_delta` from each to the next.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) steps: Vec<i64>,
+    /// What would be free if all of the type went; of those at a place, what at least one of them dominates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) retained_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) retained_delta: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -120,17 +120,23 @@ fn one(plan: &AnalyzePlan, pid: Option<i32>, console: &Console) -> Result<(Targe
     let mut capture = captured?;
     let (earlier, notices) = store::matching(&capture.target, &plan.compare_with)?;
     capture.collection.warnings.extend(notices);
-    let mut report = reported(&capture, &plan.selection, earlier.as_ref());
+    let mut report = reported(&capture, &plan.selection, earlier.as_ref(), plan.screen.format);
     draw(&mut report, &capture, &folder)?;
     let path = plan.outputs.snapshot(capture.target.pid);
     Ok((report, capture, path))
 }
 
-/// The report of a capture, compared with an earlier one if there is one.
-pub(super) fn reported(capture: &Capture, selection: &Selection, earlier: Option<&Matched>) -> TargetReport {
+/// The report of a capture, compared with an earlier one if there is one. The table that people read does not tell what
+/// types retain, and does not wait for it.
+pub(super) fn reported(
+    capture: &Capture,
+    selection: &Selection,
+    earlier: Option<&Matched>,
+    format: Format,
+) -> TargetReport {
     let selection = analyse::Selection { largest: selection.largest, types: selection.types.clone() };
     let earlier = earlier.map(|e| Earlier { capture: &e.capture, path: &e.path, paired_by: e.paired_by });
-    analyse::report(capture, &selection, earlier).0
+    analyse::report(capture, &selection, earlier, format == Format::Json).0
 }
 
 /// Draws what refers to each object shown, and what it refers to, beside the snapshot.

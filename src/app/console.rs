@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 
 use crate::analyse::Report;
 use crate::cli::plan::Screen;
@@ -37,9 +38,20 @@ impl Console {
 
     /// A report in the format asked for.
     pub(super) fn report(&self, report: &Report, screen: &Screen, top: Option<usize>) -> Result<()> {
+        self.told(report, screen, top, render::text)
+    }
+
+    /// What can be told in any format, in that asked for; `text` is how people read it.
+    pub(super) fn told<T: Serialize>(
+        &self,
+        what: &T,
+        screen: &Screen,
+        top: Option<usize>,
+        text: fn(&T, &TextOptions) -> String,
+    ) -> Result<()> {
         self.result(&match screen.format {
-            Format::Json => render::json(report),
-            Format::Text => render::text(report, &options(screen, top)),
+            Format::Json => render::json(what),
+            Format::Text => text(what, &options(screen, top)),
         })
     }
 

@@ -110,7 +110,7 @@ pub(super) fn run(plan: &DemoPlan, console: &Console) -> Result<Verdict> {
     let earlier = Matched { capture: before, path: first.display().to_string(), paired_by: "pid-and-start-time" };
     let leaking_type =
         crate::cli::plan::Selection { types: vec!["__main__.Session".to_owned()], ..plan.selection.clone() };
-    let mut report = reported(&after, &leaking_type, Some(&earlier));
+    let mut report = reported(&after, &leaking_type, Some(&earlier), plan.screen.format);
     report.snapshot = Some(second.display().to_string());
     (report.threads, report.probes) = (None, None);
     draw(&mut report, &after, &plan.outputs.directory)?;

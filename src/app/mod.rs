@@ -5,8 +5,10 @@
 mod analyze;
 mod console;
 mod demo;
+mod group;
 mod machine;
 mod stored;
+mod walk;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -45,6 +47,8 @@ fn execute(plan: Plan, console: &Console) -> Result<Verdict> {
         Plan::Analyze(plan) => analyze::run(&plan, console),
         Plan::Report(plan) => stored::report(&plan, console),
         Plan::Diff(plan) => stored::diff(&plan, console),
+        Plan::Walk(plan) => walk::run(&plan, console),
+        Plan::Group(plan) => group::run(&plan, console),
         Plan::Ps(plan) => machine::ps(&plan, console),
         Plan::Doctor(plan) => machine::doctor(&plan, console),
         Plan::Demo(plan) => demo::run(&plan, console),

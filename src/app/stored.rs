@@ -3,30 +3,50 @@
 use super::Verdict;
 use super::analyze::{draw, exceeded, reported};
 use super::console::Console;
-use crate::analyse::{Report, TargetReport};
+use crate::analyse::{Extent, Report, Series, TargetReport, limits_of_comparison, totals};
 use crate::cli::plan::{DiffPlan, ReportPlan};
+use crate::cli::values::Format;
 use crate::error::{Kind, Result};
-use crate::store::{self, Matched};
+use crate::store;
 
 pub(super) fn report(plan: &ReportPlan, console: &Console) -> Result<Verdict> {
     let mut capture = store::read(&plan.snapshot)?;
     let (earlier, notices) = store::matching(&capture.target, &plan.compare_with)?;
     capture.collection.warnings.extend(notices);
-    let mut target = reported(&capture, &plan.selection, earlier.as_ref());
+    let mut target = reported(&capture, &plan.selection, earlier.as_ref(), plan.screen.format);
     target.snapshot = Some(plan.snapshot.display().to_string());
     draw(&mut target, &capture, &plan.pictures)?;
     finish(target, plan.thresholds, &plan.screen, plan.selection.top, console)
 }
 
 pub(super) fn diff(plan: &DiffPlan, console: &Console) -> Result<Verdict> {
-    let old = store::read(&plan.old)?;
-    let new = store::read(&plan.new)?;
-    let earlier = Matched { capture: old, path: plan.old.display().to_string(), paired_by: "given" };
-    let mut target = reported(&new, &plan.selection, Some(&earlier));
+    let newest = store::read(&plan.new)?;
+    let extent = Extent { retained: plan.screen.format == Format::Json, places: true };
+    let mut series = Series::new(&newest, extent);
+    let mut notices = Vec::new();
+    for path in &plan.earlier {
+        // One at a time: each may be as large as the newest.
+        let earlier = store::read(path)?;
+        series.add(&earlier, &path.display().to_string(), "given");
+        for notice in limits_of_comparison(&earlier, &newest) {
+            if !notices.contains(&notice) {
+                notices.push(notice);
+            }
+        }
+    }
+    let mut collection = newest.collection.clone();
+    collection.warnings.extend(notices);
     // The table of the later one is `report`'s to show.
-    (target.types, target.threads, target.probes) = (None, None, None);
-    target.snapshot = Some(plan.new.display().to_string());
-    finish(target, plan.thresholds, &plan.screen, plan.selection.top, console)
+    let target = TargetReport {
+        diff: series.diff(),
+        target: newest.target.clone(),
+        collection: Some(collection),
+        coverage: Some(newest.coverage.clone()),
+        totals: Some(totals(&newest.heap)),
+        snapshot: Some(plan.new.display().to_string()),
+        ..TargetReport::default()
+    };
+    finish(target, plan.thresholds, &plan.screen, plan.top, console)
 }
 
 fn finish(

@@ -2,12 +2,18 @@
 //!
 //! What one may ask for later (other collectors, a viewer) is absent rather than refused.
 
+mod group;
+mod walk;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
+
+pub(crate) use group::GroupArgs;
+pub(crate) use walk::{DominatorsArgs, PathsArgs, SnapshotArg, TreeArgs, WalkArgs};
 
 use super::values::{self, Collector, Format, Freeze, ProbeChoice};
 
@@ -37,9 +43,21 @@ pub(crate) enum Command {
     /// Report a snapshot again, without the process
     #[command(after_long_help = REPORT_HELP)]
     Report(ReportArgs),
-    /// Show what grew between two snapshots
+    /// Show what grew between two snapshots, or each time between several
     #[command(after_long_help = DIFF_HELP)]
     Diff(DiffArgs),
+    /// Show what holds the memory of a snapshot: its dominator tree
+    #[command(after_long_help = DOMINATORS_HELP)]
+    Dominators(DominatorsArgs),
+    /// Show how the roots lead to an object, or to all objects of a type
+    #[command(after_long_help = PATHS_HELP)]
+    Paths(PathsArgs),
+    /// Show what objects refer to, or what refers to them, step by step
+    #[command(after_long_help = TREE_HELP)]
+    Tree(TreeArgs),
+    /// Put the objects of a snapshot, or some of them, into groups
+    #[command(after_long_help = GROUP_HELP)]
+    Group(GroupArgs),
     /// List the Python processes here
     #[command(
         long_about = "Lists the Python processes here: PID, version, user, resident memory, threads, whether we \
@@ -216,9 +234,12 @@ pub(crate) struct DiffArgs {
     /// The later snapshot
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) new: PathBuf,
+    /// Still later ones: what is shown then is only what grew each time
+    #[arg(value_name = "LATER", value_hint = ValueHint::FilePath)]
+    pub(crate) later: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) table: TableArgs,
-    /// Exit with 8 if the objects grew by more than this, such as 100MiB
+    /// Exit with 8 if the objects grew by more than this, such as 100MiB; of several snapshots, if what grew each time did
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub(crate) fail_if_growth: Option<u64>,
     #[command(flatten)]
@@ -278,6 +299,9 @@ Examples:
   memory-analyzer doctor 4711                            can it be analysed, and how
   memory-analyzer analyze 4711 -e /usr/bin/python3-dbg   what fills it
   memory-analyzer diff old.parquet new.parquet           what grew
+  memory-analyzer dominators new.parquet                 what holds the memory
+  memory-analyzer paths new.parquet app.cache.Entry      where these objects are
+  memory-analyzer group new.parquet --by via             who refers to objects, through what
 
 Results are on stdout, everything else on stderr. NO_COLOR is kept.
 
@@ -322,6 +346,45 @@ const DIFF_HELP: &str = "\
 Examples:
   memory-analyzer diff yesterday.parquet today.parquet
   memory-analyzer diff yesterday.parquet today.parquet --fail-if-growth 100MiB";
+
+const DOMINATORS_HELP: &str = "\
+Examples:
+  memory-analyzer dominators today.parquet                    from the top
+  memory-analyzer dominators today.parquet app.cache.Cache    what all caches hold
+  memory-analyzer dominators today.parquet 0x7f3f010d4050     what this object holds
+
+An object retains what would be free if it went: what is reached through it alone. What two objects
+hold together is under the last object through which both are reached. Many objects of a type
+are one branch, but those that retain a tenth of what is above them stand alone. What is less than a
+hundredth of the whole is not unfolded. Weak references hold nothing.";
+
+const PATHS_HELP: &str = "\
+Examples:
+  memory-analyzer paths today.parquet app.cache.Entry    where in the program they are
+  memory-analyzer paths today.parquet 0x7f3f010d4050     why this object is alive
+
+Of each object the shortest path counts. Paths that take the same steps are merged, many subscripts
+of a container into `[…]`, a step taken again and again, as in a linked list, into `.next…`. Weak
+references hold nothing.";
+
+const TREE_HELP: &str = "\
+Examples:
+  memory-analyzer tree today.parquet app.cache.Entry --depth 2    what they refer to
+  memory-analyzer tree today.parquet 0x7f3f010d4050 --up          what refers to this object
+
+What was unfolded once is not unfolded again; where that leads back to where one came from, it is
+marked as a cycle.";
+
+const GROUP_HELP: &str = "\
+Examples:
+  memory-analyzer group new.parquet --by module                    which part of the program it is
+  memory-analyzer group new.parquet --type Entry --by via          who refers to them, through what
+  memory-analyzer group new.parquet --new-since old.parquet        what has come since
+  memory-analyzer group new.parquet --refers-to 0x7f3f010d4050     who refers to this object
+  memory-analyzer group new.parquet --by owner --by type           what is kept by what alone
+
+Each object is in one group: what several refer to is in that of exactly these. Weak references are none.
+An object is new when the earlier snapshot has none of its type at its address.";
 
 const DOCTOR_HELP: &str = "\
 Examples:

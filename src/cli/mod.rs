@@ -211,7 +211,7 @@ mod tests {
         ");
         insta::assert_snapshot!(failure("memory-analyzer diff only-one"), @"
         2 the following required arguments were not provided: <NEW>
-        hint: usage: memory-analyzer diff <OLD> <NEW>
+        hint: usage: memory-analyzer diff <OLD> <NEW> [LATER]...
         hint: `--help` tells the options, with examples
         ");
     }
@@ -256,7 +256,7 @@ mod tests {
         insta::with_settings!({snapshot_path => "../../snapshots", prepend_module_to_snapshot => false}, {
             insta::assert_snapshot!("cli_help", command().render_long_help().to_string());
             insta::assert_snapshot!("cli_help_short", command().render_help().to_string());
-            for name in ["analyze", "report", "diff", "ps", "doctor", "demo", "completions"] {
+            for name in ["analyze", "report", "diff", "dominators", "paths", "tree", "group", "ps", "doctor", "demo", "completions"] {
                 insta::assert_snapshot!(format!("cli_help_{name}"), help(name));
             }
         });

@@ -3,10 +3,16 @@
 //! A [`Plan`] is all that the rest of the program sees; nothing below asks arguments, variables, clock or terminal again.
 //! What is wrong with a file named by the user is found here, before any process is touched.
 
+mod group;
+mod walk;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use clap_complete::Shell;
+
+pub(crate) use group::GroupPlan;
+pub(crate) use walk::{Walk, WalkPlan};
 
 use super::args::{AnalyzeArgs, CollectArgs, Command, CommonArgs, DemoArgs, DoctorArgs, ShowArgs, TableArgs};
 use super::config::{self, Settings};
@@ -22,6 +28,8 @@ pub(crate) enum Plan {
     Analyze(Box<AnalyzePlan>),
     Report(ReportPlan),
     Diff(DiffPlan),
+    Walk(WalkPlan),
+    Group(Box<GroupPlan>),
     Ps(PsPlan),
     Doctor(Box<DoctorPlan>),
     Demo(Box<DemoPlan>),
@@ -59,9 +67,11 @@ pub(crate) struct ReportPlan {
 /// `diff`.
 #[derive(Debug)]
 pub(crate) struct DiffPlan {
-    pub(crate) old: PathBuf,
+    /// The earliest first.
+    pub(crate) earlier: Vec<PathBuf>,
     pub(crate) new: PathBuf,
-    pub(crate) selection: Selection,
+    /// Rows of a table; all of them without.
+    pub(crate) top: Option<usize>,
     pub(crate) thresholds: Thresholds,
     pub(crate) screen: Screen,
 }
@@ -212,14 +222,28 @@ pub(crate) fn resolve(command: Command, here: &Environment) -> Result<Plan> {
         Command::Diff(args) => {
             let settings = load(&args.common, here)?;
             let table = args.table;
+            let mut row = vec![existing(here, &args.old, "the earlier snapshot")?];
+            for later in [args.new].iter().chain(&args.later) {
+                row.push(existing(here, later, "the later snapshot")?);
+            }
+            let new = row.pop().expect("there are two at least");
             Plan::Diff(DiffPlan {
-                old: existing(here, &args.old, "the earlier snapshot")?,
-                new: existing(here, &args.new, "the later snapshot")?,
+                earlier: row,
+                new,
                 thresholds: Thresholds { total: None, growth: args.fail_if_growth.or(settings.fail_if_growth) },
                 screen: screen(&table, &args.common, &settings, here),
-                selection: Selection { top: top(&table, &settings), largest: 0, types: Vec::new() },
+                top: top(&table, &settings),
             })
         }
+        Command::Dominators(args) => {
+            Plan::Walk(walk::walk(Walk::Dominators(args.subject), args.snapshot, args.walk, here)?)
+        }
+        Command::Paths(args) => Plan::Walk(walk::walk(Walk::Paths(args.subject), args.snapshot, args.walk, here)?),
+        Command::Tree(args) => {
+            let asked = Walk::Tree { subject: args.subject, up: args.up };
+            Plan::Walk(walk::walk(asked, args.snapshot, args.walk, here)?)
+        }
+        Command::Group(args) => Plan::Group(Box::new(group::group(args, here)?)),
         Command::Ps(args) => {
             let settings = load(&args.common, here)?;
             let table = TableArgs { format: args.format, top: None, bytes: args.bytes };

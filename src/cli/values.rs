@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use crate::units::Address;
+
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -86,6 +88,70 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let expected = || format!("a number of seconds above 0, at most {MOST_SECONDS}");
     let value = text.trim().parse::<f64>().map_err(|_| expected())?;
     if (0.001..=MOST_SECONDS).contains(&value) { Ok(Duration::from_secs_f64(value)) } else { Err(expected()) }
+}
+
+/// Objects of a heap, as somebody names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Address(Address),
+    /// The name of a type, or the end of it.
+    Type(String),
+}
+
+/// An address where it begins like one, else a type.
+pub(crate) fn asked(text: &str) -> Result<Asked, String> {
+    let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) else {
+        return Ok(Asked::Type(text.to_owned()));
+    };
+    // `from_str_radix` would take a sign.
+    let address = u64::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'));
+    let expected = || "a type such as app.cache.Entry, or an address such as 0x7f3f010d4050".to_owned();
+    address.map(|address| Asked::Address(Address(address))).ok_or_else(expected)
+}
+
+/// What objects of a group have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum By {
+    /// Their type; dicts of attributes by whose they are
+    Type,
+    /// The module of their type
+    Module,
+    /// Their size
+    Size,
+    /// The types of all who refer to them
+    ReferrerType,
+    /// How those refer to them: attributes, subscripts, variables
+    Via,
+    /// The type of what alone keeps them: their immediate dominator
+    Owner,
+    /// How the garbage collector has them
+    Generation,
+    /// The thread whose local variables alone lead to them
+    Thread,
+}
+
+impl By {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            By::Type => "type",
+            By::Module => "module",
+            By::Size => "size",
+            By::ReferrerType => "referrer-type",
+            By::Via => "via",
+            By::Owner => "owner",
+            By::Generation => "generation",
+            By::Thread => "thread",
+        }
+    }
+}
+
+/// The most levels of a tree: deeper JSON is refused by those who read it.
+const MOST_LEVELS: usize = 50;
+
+/// How many levels of a tree.
+pub(crate) fn levels(text: &str) -> Result<usize, String> {
+    let number = text.trim().parse::<usize>().ok().filter(|n| (1..=MOST_LEVELS).contains(n));
+    number.ok_or_else(|| format!("a whole number from 1 to {MOST_LEVELS}"))
 }
 
 /// The most rows or types that can be asked for.
@@ -167,6 +233,15 @@ mod tests {
     }
 
     #[test]
+    fn objects_are_named_by_type_or_address() {
+        assert_eq!(asked("app.Entry"), Ok(Asked::Type("app.Entry".into())));
+        assert_eq!(asked("0x7f3f010d4050"), Ok(Asked::Address(Address(0x7f3f_010d_4050))));
+        for text in ["0x", "0xentry", "0x+1", "0x11112222333344445"] {
+            assert!(asked(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn probes_are_names_or_files() {
         assert_eq!(probe("gc"), Ok(ProbeChoice::Builtin(BuiltinProbe::Gc)));
         assert_eq!(probe("mine.py"), Ok(ProbeChoice::File("mine.py".into())));
@@ -183,6 +258,13 @@ mod tests {
         for probe in BuiltinProbe::ALL {
             let value = probe.to_possible_value().expect("no probe is hidden");
             assert_eq!(value.get_name(), probe.name());
+        }
+    }
+
+    #[test]
+    fn every_key_is_called_what_the_command_line_calls_it() {
+        for by in By::value_variants() {
+            assert_eq!(by.to_possible_value().map(|value| value.get_name().to_owned()).as_deref(), Some(by.name()));
         }
     }
 

@@ -1,10 +1,11 @@
-//! The report as JSON: the contract's object, nothing added, nothing left out.
+//! A report as JSON: the contract's object, nothing added, nothing left out.
 
-use crate::analyse::Report;
+use serde::Serialize;
+
 use crate::units::is_hidden;
 
 /// Pretty-printed, with a line feed at its end.
-pub(crate) fn json(report: &Report) -> String {
+pub(crate) fn json(report: &impl Serialize) -> String {
     let plain = serde_json::to_string_pretty(report).expect("a report has string keys only and no fallible field");
     visible(&plain) + "\n"
 }

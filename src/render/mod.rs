@@ -11,7 +11,7 @@ mod view;
 
 pub(crate) use json::json;
 
-use crate::analyse::Report;
+use crate::analyse::{Grouping, Outline, Report};
 
 /// How a report is written as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,16 @@ pub(crate) struct TextOptions {
 /// The report as people read it, with a line feed at its end.
 pub(crate) fn text(report: &Report, options: &TextOptions) -> String {
     text::render(&view::document(report, options.top), options.style())
+}
+
+/// An outline as people read it, with a line feed at its end.
+pub(crate) fn outline(outline: &Outline, options: &TextOptions) -> String {
+    text::render(&view::outline(outline, options.top), options.style())
+}
+
+/// Groups as people read them, with a line feed at the end.
+pub(crate) fn grouping(grouping: &Grouping, options: &TextOptions) -> String {
+    text::render(&view::grouping(grouping, options.top), options.style())
 }
 
 /// Where the snapshots of the report's targets are, to follow a report that was shown before they were written.

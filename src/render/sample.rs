@@ -31,7 +31,14 @@ pub(super) fn facts(pid: i32, command: &[&str]) -> TargetFacts {
 }
 
 pub(super) fn row(kind: &str, count: u64, bytes: u64, max_bytes: u64) -> TypeRow {
-    TypeRow { kind: kind.into(), count, bytes, max_bytes, max_address: Address(0x7f00_1234_5678) }
+    TypeRow {
+        kind: kind.into(),
+        count,
+        bytes,
+        max_bytes,
+        max_address: Address(0x7f00_1234_5678),
+        retained_bytes: Some(bytes.saturating_mul(3)),
+    }
 }
 
 fn step(address: u64, kind: &str, edge: &str) -> Step {
@@ -145,6 +152,7 @@ pub(super) fn diff() -> Diff {
         count_delta,
         bytes,
         bytes_delta,
+        ..TypeDelta::default()
     };
     Diff {
         since: Since {
@@ -159,6 +167,8 @@ pub(super) fn diff() -> Diff {
             delta("builtins.list", 900, 0, 90_000, -8_000),
             delta("app.Gone", 0, -400, 0, -19_200),
         ],
+        by_way_of: Vec::new(),
+        places: None,
     }
 }
 
@@ -192,8 +202,21 @@ pub(super) fn hostile() -> TargetReport {
     of.files = vec![text()];
     out.references = Some(vec![of]);
     let since = Since { snapshot: text(), started_at: text(), pid: -1, paired_by: text() };
-    let change = TypeDelta { kind: text(), count: 1, count_delta: i64::MIN, bytes: 1, bytes_delta: i64::MIN };
-    out.diff = Some(Diff { since, types: vec![change.clone(), change] });
+    let change = TypeDelta {
+        kind: text(),
+        count: 1,
+        count_delta: i64::MIN,
+        bytes: 1,
+        bytes_delta: i64::MIN,
+        ..TypeDelta::default()
+    };
+    let place = TypeDelta { place: Some(text()), new: Some(u64::MAX), bytes_delta: i64::MAX, ..change.clone() };
+    out.diff = Some(Diff {
+        since,
+        by_way_of: Vec::new(),
+        types: vec![change.clone(), change.clone()],
+        places: Some(vec![place]),
+    });
     let local = LocalVariable { name: text(), kind: text() };
     let frame = Frame { function: text(), file: text(), line: u64::MAX, locals: vec![local; 9] };
     out.threads = Some(vec![ThreadFacts { ident: u64::MAX, name: text(), frames: vec![frame] }]);
@@ -230,4 +253,26 @@ pub(super) fn failed() -> TargetReport {
 /// What `diff OLD NEW` makes: a comparison without a table of types.
 pub(super) fn only_diff() -> TargetReport {
     TargetReport { target: facts(4711, &["python3", "app.py"]), diff: Some(diff()), ..TargetReport::default() }
+}
+
+/// What `diff A B C` makes: what grew each time, and where.
+pub(super) fn series() -> TargetReport {
+    let row = |kind: &str, place: Option<&str>, new, steps: [i64; 2]| TypeDelta {
+        kind: kind.into(),
+        place: place.map(str::to_owned),
+        count: 300,
+        count_delta: 200,
+        new,
+        bytes: 30_000,
+        bytes_delta: steps[0] + steps[1],
+        steps: steps.to_vec(),
+        retained_bytes: Some(60_000),
+        retained_delta: Some(40_000),
+    };
+    let mut diff = diff();
+    diff.by_way_of = vec![Since { snapshot: "noon.parquet".into(), ..diff.since.clone() }];
+    diff.types = vec![row("app.Entry", None, None, [15_000, 5_000])];
+    let place = "app.cache.REGISTRY[…]";
+    diff.places = Some(vec![row("app.Entry", Some(place), Some(190), [15_000, 5_000])]);
+    TargetReport { target: facts(4711, &["python3", "app.py"]), diff: Some(diff), ..TargetReport::default() }
 }

@@ -1,6 +1,6 @@
 //! Reports as text and as JSON, held by snapshots; and what must be so of every text, whatever the report.
 
-use super::sample::{HOSTILE, failed, full, hostile, only_diff, report, row, usual};
+use super::sample::{HOSTILE, failed, full, hostile, only_diff, report, row, series, usual};
 use super::*;
 use crate::analyse::{TargetReport, Totals};
 use crate::units::is_hidden;
@@ -28,6 +28,7 @@ fn text_is_as_in_the_snapshots() {
     check("color", vec![usual(), only_diff()], TextOptions { color: true, ..PLAIN });
     check("several", vec![usual(), failed(), only_diff()], PLAIN);
     check("only_diff", vec![only_diff()], PLAIN);
+    check("series", vec![series()], PLAIN);
     check("hostile", vec![hostile()], PLAIN);
 }
 

@@ -69,6 +69,10 @@ fn code_2_for_wrong_usage() {
     check("mistyped_probe", 2, Run::new(["analyze", "1", "--probe", "objgrap"]), &[]);
     check("no_such_way", 2, Run::new(["analyze", "1", "--freeze", "cold"]), &[]);
     check("core_and_pid", 2, Run::new(["analyze", "1", "--core", "core"]), &[]);
+    check("no_address", 2, Run::new(["paths", "x.parquet", "0xapp.Entry"]), &[]);
+    check("no_levels", 2, Run::new(["tree", "x.parquet", "Entry", "--depth", "0"]), &[]);
+    let recording = crate::support::root().join("tests/recordings/grown.parquet");
+    check("no_such_type", 2, Run::new(["tree".as_ref(), recording.as_os_str(), "Entri".as_ref()]), &[]);
     check("too_short_a_time", 2, Run::new(["analyze", "1", "--max-pause", "0.000001"]), &[]);
 }
 
@@ -237,6 +241,7 @@ fn code_9_for_files_that_are_not_what_they_should_be() {
     check("a_folder", 9, Run::new(["report", "."]), &[]);
     check("empty", 9, file("empty.parquet", b""), &[]);
     check("text", 9, file("text.parquet", b"address,type\n1,dict\n"), &[]);
+    check("walk_missing", 9, Run::new(["dominators", "none.parquet"]), &[]);
     check("diff_missing", 9, Run::new(["diff", "old.parquet", "new.parquet"]), &[]);
     let core = |bytes: &[u8]| Run::new(["analyze", "--core", "core"]).file("core", bytes);
     check("core_missing", 9, Run::new(["analyze", "--core", "core"]), &[]);

@@ -4,11 +4,16 @@
 //! error. What a limit leaves out is always said.
 
 mod diff;
+mod group;
 mod header;
+mod outline;
 mod probes;
 mod references;
 mod threads;
 mod types;
+
+pub(crate) use group::grouping;
+pub(crate) use outline::outline;
 
 use super::document::{Block, Document, Line, Notice, Role, Severity, Value};
 use crate::analyse::{Report, TargetReport};

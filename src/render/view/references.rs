@@ -13,7 +13,7 @@ pub(super) fn references(out: &mut Document, of: &References) {
     let title = Line::new().with(Role::Heading, "Largest ").with(Role::Kind, of.kind.as_str());
     let title = title.plain("  ").with(Role::Strong, Value::Bytes(of.bytes)).plain(" at ").with(Role::Dim, of.address);
     out.push(Block::Heading { level: 2, line: title });
-    path(out, of);
+    path(out, &of.path_to_root);
     neighbours(out, "refers to", &of.referents, of.referent_count);
     neighbours(out, "referred to by", &of.referrers, of.referrer_count);
     if !of.files.is_empty() {
@@ -23,13 +23,12 @@ pub(super) fn references(out: &mut Document, of: &References) {
 }
 
 /// One step a line, the root's first, the object itself last.
-fn path(out: &mut Document, of: &References) {
-    if of.path_to_root.is_empty() {
+pub(super) fn path(out: &mut Document, steps: &[Step]) {
+    if steps.is_empty() {
         out.paragraph(Line::text("path to root: none was found, nothing that is a root leads to it"));
         return;
     }
     out.paragraph(Line::text("path to root"));
-    let steps = &of.path_to_root;
     let mut rows = Vec::new();
     for (index, step) in steps.iter().enumerate() {
         if steps.len() > MAX_PATH && index >= MAX_PATH / 2 && index + MAX_PATH / 2 < steps.len() {

@@ -39,7 +39,7 @@ pub(super) fn table(out: &mut Document, types: &[TypeRow], totals: Option<Totals
 }
 
 /// `Count % Size % Cum`.
-fn numbers(count: u64, bytes: u64, running: u64, totals: Totals) -> [Span; 5] {
+pub(super) fn numbers(count: u64, bytes: u64, running: u64, totals: Totals) -> [Span; 5] {
     [
         Span::plain(Value::Count(count)),
         Span::new(Role::Dim, percent(count, totals.objects)),
