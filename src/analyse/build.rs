@@ -1,6 +1,6 @@
 //! The parts of a report put together from a capture: which of them were asked for, and what must be said beside them.
 
-use super::{Diff, Limits, Selection, Since, TargetReport, diff, histogram, references};
+use super::{Diff, Limits, Selection, Since, TargetReport, accounts, diff, histogram, references};
 use crate::heap::Capture;
 use crate::notice::Notice;
 
@@ -23,6 +23,8 @@ pub(crate) fn report(
 ) -> (TargetReport, Vec<Notice>) {
     let (totals, types) = histogram(&capture.heap);
     let (references, mut notices) = references(&capture.heap, &types, selection, Limits::default());
+    let before = earlier.and_then(|earlier| earlier.capture.accounts.as_ref());
+    let accounts = capture.accounts.as_ref().map(|now| accounts(now, before));
     let diff = earlier.map(|earlier| {
         notices.extend(limits_of_comparison(earlier.capture, capture));
         Diff {
@@ -45,6 +47,7 @@ pub(crate) fn report(
         types: Some(types),
         references: (!selection.is_empty()).then_some(references),
         diff,
+        accounts,
         threads: (!capture.threads.is_empty()).then(|| capture.threads.clone()),
         probes: (!capture.probes.is_empty()).then(|| capture.probes.clone()),
         snapshot: None,
@@ -100,6 +103,7 @@ mod tests {
             heap: sample::heap(heap),
             probes: Map::new(),
             threads: Vec::new(),
+            accounts: None,
         }
     }
 

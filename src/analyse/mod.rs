@@ -1,5 +1,6 @@
 //! Questions put to a heap: pure functions from a [`crate::heap::Heap`] to parts of the [`Report`], one file per question.
 
+mod accounts;
 mod build;
 mod diff;
 mod edges;
@@ -9,6 +10,7 @@ mod paths;
 mod references;
 mod report;
 
+pub(crate) use accounts::{AccountsReport, accounts};
 pub(crate) use build::{Earlier, report};
 pub(crate) use diff::diff;
 pub(crate) use histogram::histogram;

@@ -5,6 +5,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::AccountsReport;
 use crate::error::Error;
 use crate::heap::{CollectionFacts, Coverage, TargetFacts, ThreadFacts};
 use crate::units::Address;
@@ -50,6 +51,8 @@ pub(crate) struct TargetReport {
     pub(crate) references: Option<Vec<References>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) diff: Option<Diff>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) accounts: Option<AccountsReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) threads: Option<Vec<ThreadFacts>>,
     #[serde(skip_serializing_if = "Option::is_none")]

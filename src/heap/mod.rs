@@ -3,6 +3,7 @@
 //! Objects are rows in ascending order of address, edges a compressed sparse row table both ways. Nothing here, nor in any
 //! module that uses this one, knows of processes, debuggers or memory.
 
+mod accounts;
 mod builder;
 mod capture;
 mod columns;
@@ -10,6 +11,7 @@ mod graph;
 #[cfg(test)]
 pub(crate) mod sample;
 
+pub(crate) use accounts::{Accounts, Part, PartName};
 pub(crate) use builder::HeapBuilder;
 pub(crate) use capture::{
     Capture, CollectionFacts, Coverage, Frame, LocalVariable, PythonFacts, TargetFacts, ThreadFacts,
@@ -108,6 +110,11 @@ impl Heap {
     /// The object at exactly this address.
     pub(crate) fn at(&self, address: Address) -> Option<ObjectId> {
         self.addresses.binary_search(&address.0).ok().map(|row| ObjectId(row as u32))
+    }
+
+    /// Of all objects, ascending.
+    pub(crate) fn addresses(&self) -> &[u64] {
+        &self.addresses
     }
 
     pub(crate) fn type_of(&self, object: ObjectId) -> TypeId {

@@ -2,9 +2,13 @@
 
 use serde_json::json;
 
-use crate::analyse::{Diff, ErrorReport, References, Report, Since, Step, TargetReport, Totals, TypeDelta, TypeRow};
+use crate::analyse::{
+    self, Diff, ErrorReport, References, Report, Since, Step, TargetReport, Totals, TypeDelta, TypeRow,
+};
 use crate::error::{Error, Kind};
-use crate::heap::{CollectionFacts, Coverage, Frame, LocalVariable, PythonFacts, TargetFacts, ThreadFacts};
+use crate::heap::{
+    Accounts, CollectionFacts, Coverage, Frame, LocalVariable, Part, PartName, PythonFacts, TargetFacts, ThreadFacts,
+};
 use crate::notice::Notice;
 use crate::units::Address;
 
@@ -81,6 +85,7 @@ pub(super) fn full() -> TargetReport {
     let coverage = out.coverage.expect("usual has it");
     out.coverage = Some(Coverage { frozen: 7, anomalies: 1, conservative_edges: 3, truncated: true, ..coverage });
     out.references = Some(vec![references(), References { path_to_root: Vec::new(), ..lonely() }]);
+    out.accounts = Some(analyse::accounts(&resident(48), Some(&resident(20))));
     out.diff = Some(diff());
     out.threads = Some((0..10).map(thread).collect());
     let probes = json!({
@@ -99,6 +104,21 @@ pub(super) fn full() -> TargetReport {
     out.probes = probes.as_object().cloned();
     out.snapshot = Some("memory_analyzer_out/4711.parquet".into());
     out
+}
+
+/// A process whose allocators keep so many MiB.
+fn resident(free: u64) -> Accounts {
+    let part = |name, mib: u64, detail: &str| Part { name, resident_bytes: mib << 20, detail: detail.into() };
+    Accounts {
+        rss_bytes: (37 + free) << 20,
+        parts: vec![
+            part(PartName::PythonObjects, 21, "20971520 bytes in blocks of pymalloc, the rest in malloc's"),
+            part(PartName::PymallocFree, free, "90 arenas of 94371840 bytes"),
+            part(PartName::GlibcInUse, 3, "of C code; 2871 chunks in 2 heaps"),
+            part(PartName::SharedMemory, 0, ""),
+            part(PartName::LibrariesAndFiles, 13, ""),
+        ],
+    }
 }
 
 fn references() -> References {

@@ -16,9 +16,10 @@ use crate::heap::{Columns, Flags, TypeId};
 
 /// So many objects are listed before what they were read from is let go.
 const SLICE: usize = 1 << 18;
-/// The bytes of a row in the columns, and of an edge.
+/// The bytes of a row in the columns, of an edge, and of a block.
 const ROW: usize = size_of::<u64>() * 3 + size_of::<TypeId>() + size_of::<Flags>();
 const EDGE: usize = size_of::<u32>() * 2;
+const BLOCK: usize = size_of::<u64>();
 /// Image and columns may take so many bytes more than the image did, and this share of it, before any of it is let go:
 /// reading it again takes time.
 const ALLOWED: usize = 12 << 20;
@@ -53,9 +54,11 @@ struct Edges {
     referents: Vec<u32>,
     /// Numbers of the thread's.
     names: Vec<u32>,
+    /// See [`Walk::block_of`].
+    blocks: Vec<u64>,
 }
 
-/// The columns of the heap, made by `threads` threads. As they grow, what has been listed of the image is let go: both
+/// The columns of the heap, made by `threads` threads; and the blocks of objects, ascending. As the columns grow, what has been listed of the image is let go: both
 /// together would take twice what the target does.
 pub(super) fn list(
     image: &mut Image,
@@ -64,7 +67,7 @@ pub(super) fn list(
     marked: &Marked,
     frozen: &Places,
     threads: usize,
-) -> (Columns, Counted) {
+) -> (Columns, Counted, Vec<u64>) {
     let rows = marked.count as usize;
     let (type_names, type_ids) = merged_names(types);
     let mut columns = Columns {
@@ -84,7 +87,7 @@ pub(super) fn list(
     // Which of the edges have the numbers of which thread.
     let mut ends: Vec<(usize, usize)> = Vec::new();
     let mut counted = Counted::default();
-    let mut row = 0;
+    let (mut row, mut blocks) = (0, Vec::new());
     let limit = image.held() + image.held() / SHARE_OF_IMAGE + ALLOWED;
     let shares = marked.objects.shares(rows.div_ceil(SLICE).max(1) * threads, marked.count);
     for slice in shares.chunks(threads) {
@@ -107,11 +110,12 @@ pub(super) fn list(
             row += size;
             columns.referents.extend(edges.referents);
             columns.edge_names.extend(edges.names);
+            blocks.extend(edges.blocks);
             ends.push((columns.referents.len(), thread));
             counted.add(of_part);
         }
         let listed = slice.last().map_or(0, |(blocks, _)| Places::first_of(blocks.end));
-        let taken = image.held() + row * ROW + columns.referents.len() * EDGE;
+        let taken = image.held() + row * ROW + columns.referents.len() * EDGE + blocks.len() * BLOCK;
         image.forget(listed, taken.saturating_sub(limit));
     }
     columns.starts[rows] = columns.referents.len() as u64;
@@ -124,7 +128,8 @@ pub(super) fn list(
         start = end;
     }
     columns.names = joined.list;
-    (columns, counted)
+    blocks.sort_unstable();
+    (columns, counted, blocks)
 }
 
 /// The names of types, equal ones once, and for each type the row of its name.
@@ -183,6 +188,10 @@ impl Lister<'_> {
             }
             if counted.conservative_edges > guessed && kind.kind != Kind::Module {
                 flags = flags.with(Flags::CONSERVATIVE);
+            }
+            let block = walk.block_of(object, kind.kind);
+            if block != 0 {
+                edges.blocks.push(block);
             }
             rows.types[at] = self.type_ids.get(row as usize).copied().unwrap_or(TypeId(0));
             rows.sizes[at] = walk.size(object, kind);
