@@ -48,6 +48,7 @@ pub(crate) fn report(
         references: (!selection.is_empty()).then_some(references),
         diff,
         accounts,
+        garbage: capture.garbage.clone(),
         threads: (!capture.threads.is_empty()).then(|| capture.threads.clone()),
         probes: (!capture.probes.is_empty()).then(|| capture.probes.clone()),
         snapshot: None,
@@ -104,6 +105,7 @@ mod tests {
             probes: Map::new(),
             threads: Vec::new(),
             accounts: None,
+            garbage: None,
         }
     }
 

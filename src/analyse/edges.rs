@@ -10,7 +10,7 @@ use crate::heap::{Heap, ObjectId, Root};
 /// The edge from an object to the dict of its attributes.
 const DICT: &str = ".__dict__";
 /// The only edge by which a weak reference holds anything.
-const CALLBACK: &str = ".__callback__";
+pub(super) const CALLBACK: &str = ".__callback__";
 
 /// Types whose edges do not keep their referents alive. Until CPython 3.10 the first three are named as if they were
 /// built in (`Objects/weakrefobject.c`: `tp_name`); the others are `Lib/weakref.py`.
@@ -66,8 +66,7 @@ impl<'h> Edges<'h> {
                 *known = (*known).min(name);
             }
         }
-        let weak = heap.type_names().iter().map(|name| WEAK_TYPES.contains(&&**name)).collect();
-        Edges { heap, weak, callback: name(CALLBACK), key: name(KEY), dict, owners, modules }
+        Edges { heap, weak: weak_types(heap), callback: name(CALLBACK), key: name(KEY), dict, owners, modules }
     }
 
     /// Are the edges of this object weak, but for the one to its callback?
@@ -139,6 +138,11 @@ impl<'h> Edges<'h> {
             None => self.written(dict, position),
         }
     }
+}
+
+/// For each type whether its edges are weak, but for [`CALLBACK`].
+pub(super) fn weak_types(heap: &Heap) -> Vec<bool> {
+    heap.type_names().iter().map(|name| WEAK_TYPES.contains(&&**name)).collect()
 }
 
 /// The `k` of `['k']`, where it could stand after a dot.

@@ -122,6 +122,7 @@ pub(crate) fn capture(plan: &CollectPlan, now: SystemTime, listener: &dyn Listen
         probes: received.probes,
         threads: received.threads,
         accounts: None,
+        garbage: None,
     })
 }
 

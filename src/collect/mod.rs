@@ -204,6 +204,7 @@ fn examine(
         probes: received.probes,
         threads: received.threads,
         accounts: received.accounts,
+        garbage: None,
     })
 }
 

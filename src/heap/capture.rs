@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Accounts, Heap};
+use super::{Accounts, Garbage, Heap};
 use crate::notice::Notice;
 
 /// Everything one collection brought home.
@@ -20,6 +20,8 @@ pub(crate) struct Capture {
     pub(crate) threads: Vec<ThreadFacts>,
     /// Of live targets that were read.
     pub(crate) accounts: Option<Accounts>,
+    /// As found when it was collected: snapshots do not have what it is made of.
+    pub(crate) garbage: Option<Garbage>,
 }
 
 /// Whose heap it is.

@@ -7,7 +7,8 @@ use crate::analyse::{
 };
 use crate::error::{Error, Kind};
 use crate::heap::{
-    Accounts, CollectionFacts, Coverage, Frame, LocalVariable, Part, PartName, PythonFacts, TargetFacts, ThreadFacts,
+    Accounts, CollectionFacts, Coverage, Frame, Garbage, Held, LocalVariable, Part, PartName, Population, PythonFacts,
+    Share, TargetFacts, ThreadFacts,
 };
 use crate::notice::Notice;
 use crate::units::Address;
@@ -86,6 +87,7 @@ pub(super) fn full() -> TargetReport {
     out.coverage = Some(Coverage { frozen: 7, anomalies: 1, conservative_edges: 3, truncated: true, ..coverage });
     out.references = Some(vec![references(), References { path_to_root: Vec::new(), ..lonely() }]);
     out.accounts = Some(analyse::accounts(&resident(48), Some(&resident(20))));
+    out.garbage = Some(garbage());
     out.diff = Some(diff());
     out.threads = Some((0..10).map(thread).collect());
     let probes = json!({
@@ -118,6 +120,29 @@ fn resident(free: u64) -> Accounts {
             part(PartName::SharedMemory, 0, ""),
             part(PartName::LibrariesAndFiles, 13, ""),
         ],
+    }
+}
+
+/// Of each kind some, and things that libraries do.
+fn garbage() -> Garbage {
+    let share = |kind: &str, count, bytes| Share { kind: kind.into(), count, bytes };
+    let population = |types: Vec<Share>| Population {
+        objects: types.iter().map(|share| share.count).sum(),
+        bytes: types.iter().map(|share| share.bytes).sum(),
+        types,
+    };
+    let held = |kind: &str, count, unreachable| Held {
+        kind: kind.into(),
+        count,
+        bytes: count * 48,
+        references: count + 1,
+        unreachable,
+    };
+    Garbage {
+        unreachable: population(vec![share("app.Node", 20_000, 1_120_000), share("builtins.list", 9, 504)]),
+        with_finalizers: population(vec![share("app.Node", 20_000, 1_120_000)]),
+        uncollectable: population(vec![share("app.Old", 1, 48)]),
+        held_outside: vec![held("app.native.Handle", 5000, 4000), held("builtins.function", 3, 1)],
     }
 }
 

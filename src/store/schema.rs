@@ -14,7 +14,7 @@ use parquet::schema::types::{ColumnPath, TypePtr};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::heap::{Accounts, Capture, CollectionFacts, Coverage, ObjectId, Root, TargetFacts, ThreadFacts};
+use crate::heap::{Accounts, Capture, CollectionFacts, Coverage, Garbage, ObjectId, Root, TargetFacts, ThreadFacts};
 
 /// The number of the format that this program writes, and the newest it reads.
 pub(super) const FORMAT: u64 = 1;
@@ -94,6 +94,8 @@ pub(super) struct Facts {
     /// Absent in files of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) accounts: Option<Accounts>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) garbage: Option<Garbage>,
 }
 
 /// One root: the row of the object and why it lives.
@@ -115,6 +117,7 @@ impl Facts {
             roots: capture.heap.roots().iter().map(root).collect(),
             probes: capture.probes.clone(),
             accounts: capture.accounts.clone(),
+            garbage: capture.garbage.clone(),
         }
     }
 }

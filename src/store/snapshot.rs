@@ -139,6 +139,7 @@ fn decode(file: File, length: u64) -> std::result::Result<Capture, Refusal> {
         probes: facts.probes,
         threads: facts.threads,
         accounts: facts.accounts,
+        garbage: facts.garbage,
     })
 }
 
@@ -278,6 +279,7 @@ mod tests {
             probes: json!({"gc": {"thresholds": [700, 10, 10]}}).as_object().expect("an object").clone(),
             threads: vec![ThreadFacts { ident: u64::MAX, name: "MainThread".into(), frames: vec![frame] }],
             accounts: Some(Accounts { rss_bytes: 8192, parts: Vec::new() }),
+            garbage: None,
         }
     }
 

@@ -129,7 +129,8 @@ fn of_python_objects() {
             |python| {
                 check(python, mode, "Python objects", |found, oracle| {
                     let found = bytes(found, "python-objects");
-                    assert!(found > made(oracle, "allocated") && found < made(oracle, "allocated") * 2, "{found}");
+                    // A debug build has three words and more around each block.
+                    assert!(found > made(oracle, "allocated") && found < made(oracle, "allocated") * 3, "{found}");
                 });
             },
         );

@@ -10,6 +10,7 @@ mod arrays;
 mod cores;
 mod deaths;
 mod errors;
+mod garbage;
 mod live;
 mod matrix;
 mod places;

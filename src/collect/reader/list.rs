@@ -17,7 +17,7 @@ use crate::heap::{Columns, Flags, TypeId};
 /// So many objects are listed before what they were read from is let go.
 const SLICE: usize = 1 << 18;
 /// The bytes of a row in the columns, of an edge, and of a block.
-const ROW: usize = size_of::<u64>() * 3 + size_of::<TypeId>() + size_of::<Flags>();
+const ROW: usize = size_of::<u64>() * 3 + size_of::<TypeId>() + size_of::<Flags>() + size_of::<u32>();
 const EDGE: usize = size_of::<u32>() * 2;
 const BLOCK: usize = size_of::<u64>();
 /// Image and columns may take so many bytes more than the image did, and this share of it, before any of it is let go:
@@ -44,6 +44,7 @@ struct Rows<'c> {
     types: &'c mut [TypeId],
     sizes: &'c mut [u64],
     flags: &'c mut [Flags],
+    counts: &'c mut [u32],
     /// Where the edges of each row start among those of the part.
     starts: &'c mut [u64],
 }
@@ -75,6 +76,7 @@ pub(super) fn list(
         types: vec![TypeId(0); rows],
         sizes: vec![0; rows],
         flags: vec![Flags::default(); rows],
+        reference_counts: vec![0; rows],
         starts: vec![0; rows + 1],
         type_names,
         ..Columns::default()
@@ -195,7 +197,11 @@ impl Lister<'_> {
             }
             rows.types[at] = self.type_ids.get(row as usize).copied().unwrap_or(TypeId(0));
             rows.sizes[at] = walk.size(object, kind);
+            if kind.has_finalizer {
+                flags = flags.with(Flags::FINALIZER);
+            }
             rows.flags[at] = flags;
+            rows.counts[at] = walk.reference_count(object);
         }
         counted.refused = walk.view.refused.get();
         (edges, counted)
@@ -210,6 +216,7 @@ impl<'c> Rows<'c> {
             types: &mut columns.types[row..],
             sizes: &mut columns.sizes[row..],
             flags: &mut columns.flags[row..],
+            counts: &mut columns.reference_counts[row..],
             starts: &mut columns.starts[row..],
         }
     }
@@ -224,6 +231,7 @@ impl<'c> Rows<'c> {
             types: front(&mut self.types, count),
             sizes: front(&mut self.sizes, count),
             flags: front(&mut self.flags, count),
+            counts: front(&mut self.counts, count),
             starts: front(&mut self.starts, count),
         }
     }

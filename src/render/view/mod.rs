@@ -5,6 +5,7 @@
 
 mod accounts;
 mod diff;
+mod garbage;
 mod header;
 mod probes;
 mod references;
@@ -51,6 +52,9 @@ fn one(out: &mut Document, target: &TargetReport, top: usize) {
     }
     if let Some(accounts) = &target.accounts {
         accounts::accounts(out, accounts);
+    }
+    if let Some(garbage) = &target.garbage {
+        garbage::garbage(out, garbage, top);
     }
     if let Some(diff) = &target.diff {
         diff::diff(out, diff, top);
