@@ -2,7 +2,7 @@
 
 use super::dominators::Dominators;
 use super::edges::Edges;
-use super::{Extent, Limits, Selection, Series, TargetReport, histogram, references, retained_by_type};
+use super::{Extent, Limits, Selection, Series, TargetReport, accounts, histogram, references, retained_by_type};
 use crate::heap::Capture;
 use crate::notice::Notice;
 
@@ -31,6 +31,8 @@ pub(crate) fn report(
     let (totals, types) = histogram(&capture.heap, retained.as_deref());
     let (references, mut notices) =
         edges.map(|edges| references(&edges, &types, selection, Limits::default())).unwrap_or_default();
+    let before = earlier.and_then(|earlier| earlier.capture.accounts.as_ref());
+    let accounts = capture.accounts.as_ref().map(|now| accounts(now, before));
     let diff = earlier.and_then(|earlier| {
         notices.extend(limits_of_comparison(earlier.capture, capture));
         let mut series = Series::new(capture, Extent { retained: asked, places: false });
@@ -47,6 +49,8 @@ pub(crate) fn report(
         types: Some(types),
         references: (!selection.is_empty()).then_some(references),
         diff,
+        accounts,
+        garbage: capture.garbage.clone(),
         threads: (!capture.threads.is_empty()).then(|| capture.threads.clone()),
         probes: (!capture.probes.is_empty()).then(|| capture.probes.clone()),
         snapshot: None,
@@ -102,6 +106,8 @@ mod tests {
             heap: sample::heap(heap),
             probes: Map::new(),
             threads: Vec::new(),
+            accounts: None,
+            garbage: None,
         }
     }
 

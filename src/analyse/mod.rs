@@ -1,11 +1,13 @@
 //! Questions put to a heap: pure functions from a [`crate::heap::Heap`] to parts of the [`Report`], one file per question.
 
+mod accounts;
 mod asked;
 mod build;
 mod census;
 mod diff;
 mod dominators;
 mod edges;
+mod garbage;
 mod group;
 mod groups;
 mod histogram;
@@ -24,7 +26,9 @@ mod report;
 mod retained;
 mod series;
 
+pub(crate) use accounts::{AccountsReport, accounts};
 pub(crate) use build::{Earlier, limits_of_comparison, report};
+pub(crate) use garbage::{garbage, is_much, is_suspicious};
 pub(crate) use group::{Filter, Grouping, Row, group};
 pub(crate) use histogram::{histogram, totals};
 pub(crate) use outline::{Again, Branch, Level, Outline, Place, Question, Shape, Subject, outline};

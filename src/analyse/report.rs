@@ -5,8 +5,9 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::AccountsReport;
 use crate::error::Error;
-use crate::heap::{CollectionFacts, Coverage, TargetFacts, ThreadFacts};
+use crate::heap::{CollectionFacts, Coverage, Garbage, TargetFacts, ThreadFacts};
 use crate::units::Address;
 
 /// One run of the program.
@@ -55,6 +56,10 @@ pub(crate) struct TargetReport {
     pub(crate) references: Option<Vec<References>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) diff: Option<Diff>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) accounts: Option<AccountsReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) garbage: Option<Garbage>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) threads: Option<Vec<ThreadFacts>>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -118,6 +118,7 @@ fn one(plan: &AnalyzePlan, pid: Option<i32>, console: &Console) -> Result<(Targe
     };
     watcher.finish();
     let mut capture = captured?;
+    capture.garbage = analyse::garbage(&capture.heap);
     let (earlier, notices) = store::matching(&capture.target, &plan.compare_with)?;
     capture.collection.warnings.extend(notices);
     let mut report = reported(&capture, &plan.selection, earlier.as_ref(), plan.screen.format);

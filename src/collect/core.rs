@@ -121,6 +121,8 @@ pub(crate) fn capture(plan: &CollectPlan, now: SystemTime, listener: &dyn Listen
         heap: received.heap,
         probes: received.probes,
         threads: received.threads,
+        accounts: None,
+        garbage: None,
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Every collector feeds one [`crate::heap::HeapBuilder`]; out comes a [`Capture`]. Nothing here interprets a heap.
 
+mod accounts;
 pub(crate) mod core;
 mod executable;
 mod follow;
@@ -202,6 +203,8 @@ fn examine(
         heap: received.heap,
         probes: received.probes,
         threads: received.threads,
+        accounts: received.accounts,
+        garbage: None,
     })
 }
 

@@ -2,15 +2,16 @@
 //!
 //! A collection of garbage in progress has its lists in pieces: then the target goes on, and a moment later it is tried again.
 
+use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Job;
 use super::gdb::{Collected, Twinned};
 use super::reader::{self, Extent, Source, Unreadable};
 use super::wire::Received;
+use super::{Job, accounts};
 use crate::error::{Error, Kind, Result};
-use crate::freeze::{self, How, Keeper, Landing, Purpose, Stood, TwinOrReason, VisitState};
+use crate::freeze::{self, How, Keeper, Landing, Purpose, Residence, Stood, TwinOrReason, VisitState};
 use crate::notice::Notice;
 use crate::target::maps::{self, Mapping};
 use crate::target::memory::{Memory, ProcessMemory};
@@ -47,7 +48,8 @@ pub(super) fn on_twin(job: &Job, keeper: &mut Keeper) -> Result<Twinned> {
             twin.pid,
             milliseconds(Duration::from_nanos(twin.pause_ns))
         ));
-        let outcome = read_process(job, twin.pid, tries.may_go_on());
+        let residence = Residence::of(job.pid);
+        let outcome = read_process(job, twin.pid, residence, tries.may_go_on());
         let (stood, _) = keeper.end(VisitState::Finished)?;
         pause += stood;
         job.step("twin gone");
@@ -77,7 +79,8 @@ pub(super) fn on_target(job: &Job, how: How) -> Result<Collected> {
         ));
         let again = copy.stood != Stood::AlreadyStopped && tries.may_go_on();
         let check = Extent::whole_if(copy.stood != Stood::Running && copy.missing_pages == 0);
-        match read(job, &copy, &copy.mappings, check, again) {
+        let residence = Residence::of(job.pid);
+        match read(job, &copy, &copy.mappings, residence, check, again) {
             Ok(mut received) => {
                 let mut notices = tries.notices();
                 let label = if how == How::Live { "live" } else { "stop" };
@@ -119,12 +122,17 @@ fn gone(pid: i32, error: &std::io::Error) -> Error {
     Error::new(Kind::Busy, format!("cannot read the memory of process {pid}: {error}"))
 }
 
-fn read_process(job: &Job, pid: i32, again: bool) -> std::result::Result<Received, Unreadable> {
+fn read_process(
+    job: &Job,
+    pid: i32,
+    residence: io::Result<Residence>,
+    again: bool,
+) -> std::result::Result<Received, Unreadable> {
     // Not by `process_vm_readv`, which pins what it reads: the kernel gives a twin its own copy of each page before that
     // (mm/gup.c, `gup_must_unshare`, Linux 5.19 and later), which takes longer than reading and doubles the memory.
     let memory = ProcessMemory::open(pid).map_err(|e| gone(pid, &e))?;
     let mappings = maps::read(pid).map_err(|e| gone(pid, &e))?;
-    let received = read(job, &memory, &mappings, Extent::Whole, again);
+    let received = read(job, &memory, &mappings, residence, Extent::Whole, again);
     if is_gone(&memory, &mappings) {
         let text = format!("the twin of pid {} ended before all of it was read", job.pid);
         let hint = "it is the first to go where memory runs out; `--freeze stop` needs no twin";
@@ -143,6 +151,7 @@ fn read(
     job: &Job,
     memory: &(dyn Memory + Sync),
     mappings: &[Mapping],
+    residence: io::Result<Residence>,
     check: Extent,
     again: bool,
 ) -> std::result::Result<Received, Unreadable> {
@@ -156,9 +165,31 @@ fn read(
         check,
     };
     let begun = Instant::now();
-    let received = reader::read(&source, threads(), again)?;
+    let mut received = reader::read(&source, threads(), again)?;
     job.step(&format!("memory read in {} ms", milliseconds(begun.elapsed())));
+    match residence {
+        Ok(residence) => account(job, memory, &residence, &mut received),
+        Err(error) => {
+            let text = format!("which of its memory is resident cannot be told: {error}");
+            received.notices.push(Notice::new("no-accounts", text));
+        }
+    }
     Ok(received)
+}
+
+/// Adds where its resident size went.
+fn account(job: &Job, memory: &dyn Memory, residence: &Residence, received: &mut Received) {
+    let begun = Instant::now();
+    let blocks = std::mem::take(&mut received.blocks);
+    received.accounts = Some(accounts::accounts(&accounts::Source {
+        residence,
+        memory,
+        version: job.interpreter.version,
+        heap: &received.heap,
+        blocks: &blocks,
+        threads: &received.threads,
+    }));
+    job.step(&format!("resident size accounted for in {} ms", milliseconds(begun.elapsed())));
 }
 
 /// How many threads of ours list objects.

@@ -61,7 +61,7 @@ pub(super) struct Scanner {
 impl Scanner {
     pub(super) fn open(pid: i32) -> io::Result<Scanner> {
         let pagemap = File::open(format!("/proc/{pid}/pagemap"))?;
-        Ok(Scanner { pid, pagemap, unwanted: Some(PAGE_IS_FILE | PAGE_IS_ZERO | PAGE_IS_GUARD) })
+        Ok(Scanner { pid, pagemap, unwanted: Some(PAGE_IS_ZERO | PAGE_IS_GUARD) })
     }
 
     /// One that reads the entries of all pages, as on an old kernel.
@@ -82,33 +82,37 @@ impl Scanner {
             join(&mut wanted, mapping.start, mapping.end);
         }
         for range in wanted {
-            while let Some(unwanted) = self.unwanted {
-                match self.ask(range, unwanted, &mut resident) {
-                    Ok(()) => break,
-                    // A kernel that does not know the newest category, or does not scan at all.
-                    Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOTTY)) => {
-                        let older = unwanted & !PAGE_IS_GUARD;
-                        self.unwanted = (older != unwanted).then_some(older);
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            if self.unwanted.is_none() {
-                self.read_entries(range, &mut resident)?;
-            }
+            self.each(range, PAGE_IS_FILE, &mut |start, end, swapped| resident.add(start, end, swapped))?;
         }
         resident.mappings = mappings;
         Ok(resident)
     }
 
+    /// Tells of the pages in a range that are in memory or swapped out, and not in the categories `unwanted`: [`PAGE_IS_FILE`]
+    /// or none.
+    pub(super) fn each(&mut self, range: Range, unwanted: u64, told: &mut Told) -> io::Result<()> {
+        while let Some(always) = self.unwanted {
+            match self.ask(range, always | unwanted, told) {
+                Ok(()) => return Ok(()),
+                // A kernel that does not know the newest category, or does not scan at all.
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOTTY)) => {
+                    let older = always & !PAGE_IS_GUARD;
+                    self.unwanted = (older != always).then_some(older);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.read_entries(range, if unwanted == 0 { 0 } else { OF_FILE }, told)
+    }
+
     /// Has the kernel scan a range: it passes over what is not there at once.
-    fn ask(&self, (start, end): Range, unwanted: u64, resident: &mut Resident) -> io::Result<()> {
+    fn ask(&self, (start, end): Range, unwanted: u64, told: &mut Told) -> io::Result<()> {
         let mut found = [PageRegion::default(); REGIONS];
         let mut at = start;
         while at < end {
             let (count, came_to) = sys_memory::scan_pages(&self.pagemap, (at, end), unwanted, &mut found)?;
             for region in found.iter().take(count) {
-                resident.add(region.start, region.end, region.categories & PAGE_IS_SWAPPED != 0)?;
+                told(region.start, region.end, region.categories & PAGE_IS_SWAPPED != 0)?;
             }
             if came_to <= at {
                 return Err(io::Error::other("the kernel's scan of its pages makes no progress"));
@@ -119,7 +123,7 @@ impl Scanner {
     }
 
     /// Reads one word for each page of a range, whether it is there or not.
-    fn read_entries(&self, (start, end): Range, resident: &mut Resident) -> io::Result<()> {
+    fn read_entries(&self, (start, end): Range, unwanted: u64, told: &mut Told) -> io::Result<()> {
         let page = sys_memory::page_size();
         let mut buffer = vec![0u8; ENTRIES * 8];
         let mut at = start;
@@ -129,8 +133,8 @@ impl Scanner {
             let read = self.pagemap.read_at(room, at / page * 8)?;
             let entries = room.get(..read).unwrap_or_default().as_chunks::<8>().0;
             for entry in entries.iter().map(|bytes| u64::from_le_bytes(*bytes)) {
-                if entry & (PRESENT | SWAPPED) != 0 && entry & OF_FILE == 0 {
-                    resident.add(at, at + page, entry & PRESENT == 0)?;
+                if entry & (PRESENT | SWAPPED) != 0 && entry & unwanted == 0 {
+                    told(at, at + page, entry & PRESENT == 0)?;
                 }
                 at += page;
             }
@@ -142,6 +146,9 @@ impl Scanner {
     }
 }
 
+/// Hears of pages, from where to where, and whether they are swapped out.
+type Told<'t> = dyn FnMut(u64, u64, bool) -> io::Result<()> + 't;
+
 /// Adds a range that starts where the last one ends, or later.
 pub(super) fn join(ranges: &mut Vec<Range>, start: u64, end: u64) {
     match ranges.last_mut() {
@@ -152,11 +159,16 @@ pub(super) fn join(ranges: &mut Vec<Range>, start: u64, end: u64) {
 
 /// Whether pages of the mapping may be the process's own, and may be read.
 fn is_private_memory(mapping: &Mapping) -> bool {
+    mapping.permissions.read && !mapping.permissions.shared && is_memory(mapping)
+}
+
+/// Whether it is memory, not a window into a device or the kernel.
+pub(super) fn is_memory(mapping: &Mapping) -> bool {
     // `[vvar]`, `[vdso]`, `[vsyscall]` are the kernel's; a name that a process gives begins `[anon:`.
     let of_kernel = mapping.path.as_os_str().as_encoded_bytes().starts_with(b"[v");
     let device =
         mapping.path.starts_with("/dev") && !mapping.path.starts_with("/dev/shm") && mapping.path != *"/dev/zero";
-    mapping.permissions.read && !mapping.permissions.shared && !of_kernel && !device
+    !of_kernel && !device
 }
 
 /// `ranges` without `holes`, both ascending and apart.

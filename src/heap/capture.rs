@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Heap;
+use super::{Accounts, Garbage, Heap};
 use crate::notice::Notice;
 
 /// Everything one collection brought home.
@@ -18,6 +18,10 @@ pub(crate) struct Capture {
     /// What each probe beside `heap` and `threads` emitted, by its name.
     pub(crate) probes: Map<String, Value>,
     pub(crate) threads: Vec<ThreadFacts>,
+    /// Of live targets that were read.
+    pub(crate) accounts: Option<Accounts>,
+    /// As found when it was collected: snapshots do not have what it is made of.
+    pub(crate) garbage: Option<Garbage>,
 }
 
 /// Whose heap it is.

@@ -15,6 +15,8 @@ pub(crate) struct Columns {
     pub(crate) types: Vec<TypeId>,
     pub(crate) sizes: Vec<u64>,
     pub(crate) flags: Vec<Flags>,
+    /// Or none at all: see [`Heap::reference_counts`].
+    pub(crate) reference_counts: Vec<u32>,
     pub(crate) type_names: Vec<Box<str>>,
     /// Where each object's edges start; one entry more than there are objects.
     pub(crate) starts: Vec<u64>,
@@ -37,6 +39,8 @@ impl Columns {
         check(self.addresses.is_sorted_by(|a, b| a < b), "the addresses do not ascend")?;
         let columns = [self.types.len(), self.sizes.len(), self.flags.len(), self.starts.len().wrapping_sub(1)];
         check(columns.iter().all(|&len| len == objects), "the columns differ in length")?;
+        let counts = self.reference_counts.len();
+        check(counts == 0 || counts == objects, "not all objects have a reference count")?;
         check(self.starts.first() == Some(&0) && self.starts.is_sorted(), "the edges are not in order")?;
         check(self.starts.last() == Some(&(edges as u64)), "the edges are not all those of the objects")?;
         check(self.edge_names.len() == edges, "the edges and their names differ in number")?;
@@ -54,6 +58,7 @@ impl Columns {
             types: self.types,
             sizes: self.sizes,
             flags: self.flags,
+            reference_counts: self.reference_counts,
             type_names: self.type_names,
             referents: Graph::new(self.starts, self.referents),
             edge_names: self.edge_names,
@@ -75,6 +80,7 @@ mod tests {
             types: vec![TypeId(0); 2],
             sizes: vec![1, 2],
             flags: vec![Flags::TRACKED; 2],
+            reference_counts: vec![1, 2],
             type_names: vec!["app.T".into()],
             starts: vec![0, 0, 1],
             referents: vec![0],
@@ -102,6 +108,7 @@ mod tests {
         check(|c| c.addresses[1] = 16, "the addresses do not ascend");
         check(|c| c.sizes.push(3), "the columns differ in length");
         check(|c| c.starts.clear(), "the columns differ in length");
+        check(|c| c.reference_counts.truncate(1), "not all objects have a reference count");
         check(|c| c.starts = vec![0, 2, 1], "the edges are not in order");
         check(|c| c.referents.push(0), "the edges are not all those of the objects");
         check(|c| c.edge_names.clear(), "the edges and their names differ in number");

@@ -3,18 +3,22 @@
 //! Objects are rows in ascending order of address, edges a compressed sparse row table both ways. Nothing here, nor in any
 //! module that uses this one, knows of processes, debuggers or memory.
 
+mod accounts;
 mod builder;
 mod capture;
 mod columns;
+mod garbage;
 mod graph;
 #[cfg(test)]
 pub(crate) mod sample;
 
+pub(crate) use accounts::{Accounts, Part, PartName};
 pub(crate) use builder::HeapBuilder;
 pub(crate) use capture::{
     Capture, CollectionFacts, Coverage, Frame, LocalVariable, PythonFacts, TargetFacts, ThreadFacts,
 };
 pub(crate) use columns::Columns;
+pub(crate) use garbage::{Garbage, Held, Population, Share};
 pub(crate) use graph::Graph;
 
 use std::sync::OnceLock;
@@ -52,6 +56,8 @@ impl Flags {
     pub(crate) const FROZEN: Flags = Flags(2);
     /// Some of its references were not told by its type but look like ones.
     pub(crate) const CONSERVATIVE: Flags = Flags(4);
+    /// Of a class with `__del__`.
+    pub(crate) const FINALIZER: Flags = Flags(8);
 
     pub(crate) fn has(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
@@ -82,6 +88,8 @@ pub(crate) struct Heap {
     types: Vec<TypeId>,
     sizes: Vec<u64>,
     flags: Vec<Flags>,
+    /// Empty where nobody knows.
+    reference_counts: Vec<u32>,
     type_names: Vec<Box<str>>,
     referents: Graph,
     /// Parallel to the edges of `referents`: an index into `names`, 0 where the edge has no name of its own.
@@ -93,6 +101,9 @@ pub(crate) struct Heap {
 }
 
 impl Heap {
+    /// The reference count of what is immortal.
+    pub(crate) const UNCOUNTED: u32 = u32::MAX;
+
     pub(crate) fn len(&self) -> usize {
         self.addresses.len()
     }
@@ -108,6 +119,11 @@ impl Heap {
     /// The object at exactly this address.
     pub(crate) fn at(&self, address: Address) -> Option<ObjectId> {
         self.addresses.binary_search(&address.0).ok().map(|row| ObjectId(row as u32))
+    }
+
+    /// Of all objects, ascending.
+    pub(crate) fn addresses(&self) -> &[u64] {
+        &self.addresses
     }
 
     pub(crate) fn type_of(&self, object: ObjectId) -> TypeId {
@@ -138,6 +154,11 @@ impl Heap {
 
     pub(crate) fn flags(&self, object: ObjectId) -> Flags {
         self.flags[object.index()]
+    }
+
+    /// How many references to each object there are by its own count, or [`Heap::UNCOUNTED`]; nothing where nobody knows.
+    pub(crate) fn reference_counts(&self) -> Option<&[u32]> {
+        (self.reference_counts.len() == self.len()).then_some(&self.reference_counts)
     }
 
     /// What the object refers to, in the order in which its type visits them (for list and tuple: by index).

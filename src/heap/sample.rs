@@ -43,3 +43,10 @@ pub(crate) fn heap(text: &str) -> Heap {
     assert_eq!(anomalies.total(), 0, "the sample does not hang together");
     heap
 }
+
+impl Heap {
+    /// The same with these counts, by row.
+    pub(crate) fn with_reference_counts(self, reference_counts: Vec<u32>) -> Heap {
+        Heap { reference_counts, ..self }
+    }
+}

@@ -2,9 +2,14 @@
 
 use serde_json::json;
 
-use crate::analyse::{Diff, ErrorReport, References, Report, Since, Step, TargetReport, Totals, TypeDelta, TypeRow};
+use crate::analyse::{
+    self, Diff, ErrorReport, References, Report, Since, Step, TargetReport, Totals, TypeDelta, TypeRow,
+};
 use crate::error::{Error, Kind};
-use crate::heap::{CollectionFacts, Coverage, Frame, LocalVariable, PythonFacts, TargetFacts, ThreadFacts};
+use crate::heap::{
+    Accounts, CollectionFacts, Coverage, Frame, Garbage, Held, LocalVariable, Part, PartName, Population, PythonFacts,
+    Share, TargetFacts, ThreadFacts,
+};
 use crate::notice::Notice;
 use crate::units::Address;
 
@@ -88,6 +93,8 @@ pub(super) fn full() -> TargetReport {
     let coverage = out.coverage.expect("usual has it");
     out.coverage = Some(Coverage { frozen: 7, anomalies: 1, conservative_edges: 3, truncated: true, ..coverage });
     out.references = Some(vec![references(), References { path_to_root: Vec::new(), ..lonely() }]);
+    out.accounts = Some(analyse::accounts(&resident(48), Some(&resident(20))));
+    out.garbage = Some(garbage());
     out.diff = Some(diff());
     out.threads = Some((0..10).map(thread).collect());
     let probes = json!({
@@ -106,6 +113,44 @@ pub(super) fn full() -> TargetReport {
     out.probes = probes.as_object().cloned();
     out.snapshot = Some("memory_analyzer_out/4711.parquet".into());
     out
+}
+
+/// A process whose allocators keep so many MiB.
+fn resident(free: u64) -> Accounts {
+    let part = |name, mib: u64, detail: &str| Part { name, resident_bytes: mib << 20, detail: detail.into() };
+    Accounts {
+        rss_bytes: (37 + free) << 20,
+        parts: vec![
+            part(PartName::PythonObjects, 21, "20971520 bytes in blocks of pymalloc, the rest in malloc's"),
+            part(PartName::PymallocFree, free, "90 arenas of 94371840 bytes"),
+            part(PartName::GlibcInUse, 3, "of C code; 2871 chunks in 2 heaps"),
+            part(PartName::SharedMemory, 0, ""),
+            part(PartName::LibrariesAndFiles, 13, ""),
+        ],
+    }
+}
+
+/// Of each kind some, and things that libraries do.
+fn garbage() -> Garbage {
+    let share = |kind: &str, count, bytes| Share { kind: kind.into(), count, bytes };
+    let population = |types: Vec<Share>| Population {
+        objects: types.iter().map(|share| share.count).sum(),
+        bytes: types.iter().map(|share| share.bytes).sum(),
+        types,
+    };
+    let held = |kind: &str, count, unreachable| Held {
+        kind: kind.into(),
+        count,
+        bytes: count * 48,
+        references: count + 1,
+        unreachable,
+    };
+    Garbage {
+        unreachable: population(vec![share("app.Node", 20_000, 1_120_000), share("builtins.list", 9, 504)]),
+        with_finalizers: population(vec![share("app.Node", 20_000, 1_120_000)]),
+        uncollectable: population(vec![share("app.Old", 1, 48)]),
+        held_outside: vec![held("app.native.Handle", 5000, 4000), held("builtins.function", 3, 1)],
+    }
 }
 
 fn references() -> References {

@@ -14,7 +14,7 @@ use parquet::schema::types::{ColumnPath, TypePtr};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::heap::{Capture, CollectionFacts, Coverage, ObjectId, Root, TargetFacts, ThreadFacts};
+use crate::heap::{Accounts, Capture, CollectionFacts, Coverage, Garbage, ObjectId, Root, TargetFacts, ThreadFacts};
 
 /// The number of the format that this program writes, and the newest it reads.
 pub(super) const FORMAT: u64 = 1;
@@ -91,6 +91,11 @@ pub(super) struct Facts {
     pub(super) threads: Vec<ThreadFacts>,
     pub(super) roots: Vec<RootFact>,
     pub(super) probes: Map<String, Value>,
+    /// Absent in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) accounts: Option<Accounts>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) garbage: Option<Garbage>,
 }
 
 /// One root: the row of the object and why it lives.
@@ -111,6 +116,8 @@ impl Facts {
             threads: capture.threads.clone(),
             roots: capture.heap.roots().iter().map(root).collect(),
             probes: capture.probes.clone(),
+            accounts: capture.accounts.clone(),
+            garbage: capture.garbage.clone(),
         }
     }
 }

@@ -138,6 +138,8 @@ fn decode(file: File, length: u64) -> std::result::Result<Capture, Refusal> {
         heap: columns.into_heap()?,
         probes: facts.probes,
         threads: facts.threads,
+        accounts: facts.accounts,
+        garbage: facts.garbage,
     })
 }
 
@@ -241,7 +243,7 @@ mod tests {
 
     use super::*;
     use crate::heap::{
-        CollectionFacts, Coverage, Flags, Frame, HeapBuilder, LocalVariable, PythonFacts, Root, TargetFacts,
+        Accounts, CollectionFacts, Coverage, Flags, Frame, HeapBuilder, LocalVariable, PythonFacts, Root, TargetFacts,
         ThreadFacts, sample,
     };
     use crate::notice::Notice;
@@ -276,6 +278,8 @@ mod tests {
             heap,
             probes: json!({"gc": {"thresholds": [700, 10, 10]}}).as_object().expect("an object").clone(),
             threads: vec![ThreadFacts { ident: u64::MAX, name: "MainThread".into(), frames: vec![frame] }],
+            accounts: Some(Accounts { rss_bytes: 8192, parts: Vec::new() }),
+            garbage: None,
         }
     }
 
@@ -293,8 +297,9 @@ mod tests {
             )
         };
         let objects: String = heap.objects().map(object).collect();
-        let Capture { target, collection, coverage, probes, threads, .. } = capture;
-        format!("{objects}{:?}\n{target:?}\n{collection:?}\n{coverage:?}\n{probes:?}\n{threads:?}", heap.roots())
+        let Capture { target, collection, coverage, probes, threads, accounts, .. } = capture;
+        let facts = format!("{target:?}\n{collection:?}\n{coverage:?}\n{probes:?}\n{threads:?}\n{accounts:?}");
+        format!("{objects}{:?}\n{facts}", heap.roots())
     }
 
     /// A directory with a snapshot in it.

@@ -4,7 +4,7 @@
 //! is allocated beyond [`MAX_PART`], and what does not fit is absent, never a panic. Only 64-bit little-endian files
 //! are read. Formats: System V gABI chapters 4 and 5, GNU build-id and debug link notes.
 
-mod loaded;
+pub(crate) mod loaded;
 pub(crate) mod raw;
 
 use std::fs::File;

@@ -5,10 +5,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod accounts;
 mod arrays;
 mod cores;
 mod deaths;
 mod errors;
+mod garbage;
 mod groups;
 mod growth;
 mod live;

@@ -16,9 +16,10 @@ use crate::heap::{Columns, Flags, TypeId};
 
 /// So many objects are listed before what they were read from is let go.
 const SLICE: usize = 1 << 18;
-/// The bytes of a row in the columns, and of an edge.
-const ROW: usize = size_of::<u64>() * 3 + size_of::<TypeId>() + size_of::<Flags>();
+/// The bytes of a row in the columns, of an edge, and of a block.
+const ROW: usize = size_of::<u64>() * 3 + size_of::<TypeId>() + size_of::<Flags>() + size_of::<u32>();
 const EDGE: usize = size_of::<u32>() * 2;
+const BLOCK: usize = size_of::<u64>();
 /// Image and columns may take so many bytes more than the image did, and this share of it, before any of it is let go:
 /// reading it again takes time.
 const ALLOWED: usize = 12 << 20;
@@ -43,6 +44,7 @@ struct Rows<'c> {
     types: &'c mut [TypeId],
     sizes: &'c mut [u64],
     flags: &'c mut [Flags],
+    counts: &'c mut [u32],
     /// Where the edges of each row start among those of the part.
     starts: &'c mut [u64],
 }
@@ -53,9 +55,11 @@ struct Edges {
     referents: Vec<u32>,
     /// Numbers of the thread's.
     names: Vec<u32>,
+    /// See [`Walk::block_of`].
+    blocks: Vec<u64>,
 }
 
-/// The columns of the heap, made by `threads` threads. As they grow, what has been listed of the image is let go: both
+/// The columns of the heap, made by `threads` threads; and the blocks of objects, ascending. As the columns grow, what has been listed of the image is let go: both
 /// together would take twice what the target does.
 pub(super) fn list(
     image: &mut Image,
@@ -64,7 +68,7 @@ pub(super) fn list(
     marked: &Marked,
     frozen: &Places,
     threads: usize,
-) -> (Columns, Counted) {
+) -> (Columns, Counted, Vec<u64>) {
     let rows = marked.count as usize;
     let (type_names, type_ids) = merged_names(types);
     let mut columns = Columns {
@@ -72,6 +76,7 @@ pub(super) fn list(
         types: vec![TypeId(0); rows],
         sizes: vec![0; rows],
         flags: vec![Flags::default(); rows],
+        reference_counts: vec![0; rows],
         starts: vec![0; rows + 1],
         type_names,
         ..Columns::default()
@@ -84,7 +89,7 @@ pub(super) fn list(
     // Which of the edges have the numbers of which thread.
     let mut ends: Vec<(usize, usize)> = Vec::new();
     let mut counted = Counted::default();
-    let mut row = 0;
+    let (mut row, mut blocks) = (0, Vec::new());
     let limit = image.held() + image.held() / SHARE_OF_IMAGE + ALLOWED;
     let shares = marked.objects.shares(rows.div_ceil(SLICE).max(1) * threads, marked.count);
     for slice in shares.chunks(threads) {
@@ -107,11 +112,12 @@ pub(super) fn list(
             row += size;
             columns.referents.extend(edges.referents);
             columns.edge_names.extend(edges.names);
+            blocks.extend(edges.blocks);
             ends.push((columns.referents.len(), thread));
             counted.add(of_part);
         }
         let listed = slice.last().map_or(0, |(blocks, _)| Places::first_of(blocks.end));
-        let taken = image.held() + row * ROW + columns.referents.len() * EDGE;
+        let taken = image.held() + row * ROW + columns.referents.len() * EDGE + blocks.len() * BLOCK;
         image.forget(listed, taken.saturating_sub(limit));
     }
     columns.starts[rows] = columns.referents.len() as u64;
@@ -124,7 +130,8 @@ pub(super) fn list(
         start = end;
     }
     columns.names = joined.list;
-    (columns, counted)
+    blocks.sort_unstable();
+    (columns, counted, blocks)
 }
 
 /// The names of types, equal ones once, and for each type the row of its name.
@@ -184,9 +191,17 @@ impl Lister<'_> {
             if counted.conservative_edges > guessed && kind.kind != Kind::Module {
                 flags = flags.with(Flags::CONSERVATIVE);
             }
+            let block = walk.block_of(object, kind.kind);
+            if block != 0 {
+                edges.blocks.push(block);
+            }
             rows.types[at] = self.type_ids.get(row as usize).copied().unwrap_or(TypeId(0));
             rows.sizes[at] = walk.size(object, kind);
+            if kind.has_finalizer {
+                flags = flags.with(Flags::FINALIZER);
+            }
             rows.flags[at] = flags;
+            rows.counts[at] = walk.reference_count(object);
         }
         counted.refused = walk.view.refused.get();
         (edges, counted)
@@ -201,6 +216,7 @@ impl<'c> Rows<'c> {
             types: &mut columns.types[row..],
             sizes: &mut columns.sizes[row..],
             flags: &mut columns.flags[row..],
+            counts: &mut columns.reference_counts[row..],
             starts: &mut columns.starts[row..],
         }
     }
@@ -215,6 +231,7 @@ impl<'c> Rows<'c> {
             types: front(&mut self.types, count),
             sizes: front(&mut self.sizes, count),
             flags: front(&mut self.flags, count),
+            counts: front(&mut self.counts, count),
             starts: front(&mut self.starts, count),
         }
     }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use super::places::Places;
 use super::types::{Kind, Types};
 use super::walk::{Step, Walk};
+use crate::heap::Heap;
 
 /// What a thread takes from the lists at a time.
 const SHARE: usize = 1024;
@@ -17,6 +18,9 @@ const SHARE: usize = 1024;
 const TIMES: u64 = 16;
 /// What a reference count can be: that of an immortal object of 3.12 and later, or less.
 const MOST_REFERENCES: u64 = 1 << 48;
+
+/// More references to one object are not counted ones, up to 3.11.
+const LEAST_IMMORTAL: u32 = 500_000_000;
 
 /// What marking found.
 #[derive(Debug, Default)]
@@ -183,6 +187,20 @@ impl Walk<'_, '_> {
         address.is_multiple_of(8)
             && references.is_some_and(|count| count > 0 && count & 0xffff_ffff != 0 && count < MOST_REFERENCES)
             && self.is_ready_type(self.view.pointer(address.wrapping_add(self.fields.object_type)))
+    }
+
+    /// How many references to an object it counts itself.
+    pub(super) fn reference_count(&self, object: u64) -> u32 {
+        let Some(count) = self.view.word(object.wrapping_add(self.fields.object_refcnt)) else {
+            return Heap::UNCOUNTED;
+        };
+        // From 3.12 on the lower half counts, and of what is immortal its highest bit is set (Include/refcount.h).
+        if self.fields.version.at_least(3, 12) {
+            let count = count as u32;
+            return if (count as i32) < 0 { Heap::UNCOUNTED } else { count };
+        }
+        // What is part of the interpreter's file begins with 999999999 in 3.11.
+        u32::try_from(count).ok().filter(|&count| count < LEAST_IMMORTAL).unwrap_or(Heap::UNCOUNTED)
     }
 
     /// In one of the collector's lists.

@@ -4,6 +4,7 @@
 //! [`mark`] finds every object, [`list`] writes them down by address. All that is read is hostile: lengths are capped,
 //! pointers checked, loops bounded; what does not fit is counted, never believed.
 
+mod block;
 mod check;
 mod ctypes;
 mod dict;
@@ -114,7 +115,7 @@ fn read_image(
     let guide = Guide { static_dicts: &static_dicts, ..guide };
     let found = find(source, &guide.walk(image, TIMES), &site, threads, again)?;
     let Found { marked, types, frozen, roots, broken_lists, mut notices, .. } = found;
-    let (mut columns, counted) = list::list(image, guide, &types, &marked, &frozen, threads);
+    let (mut columns, counted, blocks) = list::list(image, guide, &types, &marked, &frozen, threads);
     let walk = guide.walk(image, TIMES);
     for (object, root) in roots {
         let Some(root) = root else { continue };
@@ -169,6 +170,8 @@ fn read_image(
         probes: Default::default(),
         threads,
         notices,
+        blocks,
+        accounts: None,
         complete: true,
     })
 }

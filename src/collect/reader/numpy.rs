@@ -7,7 +7,7 @@ use super::image::WORD;
 use super::walk::{Sink, Step, Walk};
 
 /// After the header; `int` where four bytes are read.
-const DATA: u64 = 0;
+pub(super) const DATA: u64 = 0;
 const DIMENSION_COUNT: u64 = 8;
 const DIMENSIONS: u64 = 16;
 const BASE: u64 = 32;

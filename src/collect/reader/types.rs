@@ -114,6 +114,8 @@ pub(super) struct Type {
     pub(super) visits_type: bool,
     /// How many items an object really has, where its length counts only those that indexing shows: `os.stat_result`.
     pub(super) items: Option<u64>,
+    /// It, or a class that it is derived from, has `__del__`.
+    pub(super) has_finalizer: bool,
     /// The `tp_basicsize` of the base in C that decides the kind.
     pub(super) solid_size: u64,
 }
@@ -225,8 +227,23 @@ impl Types {
                 && flags & flag::HAVE_GC != 0
                 && (base != address || fields.version.at_least(3, 9)),
             items: if kind == Kind::Tuple { walk.items_of_sequence(base) } else { None },
+            has_finalizer: self.has_finalizer(address, walk),
             solid_size: view.pointer(base + fields.type_basicsize).min(MOST_BASICSIZE),
         })
+    }
+
+    /// Whether a class in its order of resolution has `__del__`, of those that are written in Python.
+    fn has_finalizer(&self, address: u64, walk: &Walk) -> bool {
+        let (view, fields) = (&walk.view, walk.fields);
+        // `tp_finalize` (Include/cpython/object.h): after `tp_cache` come four words more.
+        if view.pointer(address + fields.type_cache + 5 * WORD) == 0 || !self.is_python(address, walk) {
+            return false;
+        }
+        let order = walk.tuple_items(view.pointer(address + fields.type_mro));
+        let (first, count) = order.unwrap_or((0, 0));
+        let classes = (0..count.min(LONGEST_CHAIN as u64)).map(|at| view.pointer(first + at * WORD));
+        let python = |&class: &u64| view.claim(1) && walk.is_type(class) && self.is_python(class, walk);
+        classes.filter(python).any(|class| walk.lookup(view.pointer(class + fields.type_dict), "__del__").is_some())
     }
 
     /// Whether a type is written in Python: it has the traverse of those, or is a heap type without any.

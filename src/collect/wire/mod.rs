@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use self::frames::Frames;
 use self::heap_stream::HeapStream;
 use self::marshal::{Broken, Reader};
-use crate::heap::{Coverage, Heap, ThreadFacts};
+use crate::heap::{Accounts, Coverage, Heap, ThreadFacts};
 use crate::notice::Notice;
 
 /// The version of the records that is understood; `PROTOCOL` in `gdb-scripts/probes/runner.py`.
@@ -34,6 +34,9 @@ pub(super) struct Received {
     pub(super) probes: Map<String, Value>,
     pub(super) threads: Vec<ThreadFacts>,
     pub(super) notices: Vec<Notice>,
+    /// Where objects keep what they own outside of themselves, ascending; only the reader knows.
+    pub(super) blocks: Vec<u64>,
+    pub(super) accounts: Option<Accounts>,
     /// The stream had its end, and every record that the sender counted was there.
     pub(super) complete: bool,
 }
@@ -213,7 +216,16 @@ impl State {
             truncated: !all_sent || self.cut,
         };
         let complete = self.sent.is_some() && missing == 0 && self.damaged == 0 && lost_bytes == 0;
-        Received { heap, coverage, probes: self.probes, threads: self.threads, notices: self.notices, complete }
+        Received {
+            heap,
+            coverage,
+            probes: self.probes,
+            threads: self.threads,
+            notices: self.notices,
+            blocks: Vec::new(),
+            accounts: None,
+            complete,
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 //! What is there is told: a report of a comparison alone (`diff OLD NEW`) has no table of types, a failed target only its
 //! error. What a limit leaves out is always said.
 
+mod accounts;
 mod diff;
+mod garbage;
 mod group;
 mod header;
 mod outline;
@@ -52,6 +54,12 @@ fn one(out: &mut Document, target: &TargetReport, top: usize) {
     header::header(out, target);
     if let Some(types) = &target.types {
         types::table(out, types, target.totals, top);
+    }
+    if let Some(accounts) = &target.accounts {
+        accounts::accounts(out, accounts);
+    }
+    if let Some(garbage) = &target.garbage {
+        garbage::garbage(out, garbage, top);
     }
     if let Some(diff) = &target.diff {
         diff::diff(out, diff, top);

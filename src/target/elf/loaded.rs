@@ -50,6 +50,18 @@ impl Elf {
     }
 }
 
+/// Where in memory the file ends whose beginning is mapped by `begin`: behind the zeros that its last segment has after what is
+/// in the file.
+pub(crate) fn loaded_end(begin: &Mapping, memory: &dyn Memory) -> Option<u64> {
+    let mut content = vec![0; HEAD];
+    memory.read(begin.start, &mut content).ok()?;
+    let header = raw::header(&content)?;
+    let bias = bias_of(&loads(&header), begin.start, 0)?;
+    let ends = header.segments.iter().filter(|segment| segment.kind == raw::PT_LOAD);
+    let end = ends.filter_map(|segment| segment.address.checked_add(segment.memory_size)).max()?;
+    end.wrapping_add(bias).checked_next_multiple_of(PAGE)
+}
+
 /// Where the file header tells of sections: `strip` changes that and nothing else of the first page.
 const SECTION_FIELDS: [std::ops::Range<usize>; 2] = [40..48, 58..64];
 
