@@ -31,7 +31,7 @@ const LESS: [(&str, &str, &str); 1] =
 /// Where a collector may know more, since it reads what `tp_traverse` does not visit: the type, the types of what it
 /// keeps, and why it does not visit them. A `*` stands for anything. The type of an object, what dicts hold
 /// and what code objects keep is known otherwise.
-const MORE: [(&str, &[&str], &str); 55] = [
+const MORE: [(&str, &[&str], &str); 56] = [
     (
         "builtins.type",
         &["*"],
@@ -82,13 +82,14 @@ const MORE: [(&str, &[&str], &str); 55] = [
     ("os.stat_result", &["builtins.*"], "fields beyond its length"),
     ("time.struct_time", &["builtins.*"], "fields beyond its length"),
     ("builtins.module", &["*"], "state in C that no traverse visits"),
-    ("typing.*", &["builtins.dict"], "attributes that are in the instance too, from 3.13 on"),
-    ("*.Plain", &["builtins.dict"], "likewise"),
-    ("*.Cached", &["builtins.dict"], "likewise"),
+    ("typing.*", &["builtins.*"], "attributes, also of the dict: 3.13.0 visits them, 3.13.18 the dict"),
+    ("*.Plain", &["builtins.dict", "builtins.int", "builtins.list"], "likewise"),
+    ("*.Cached", &["builtins.dict", "builtins.list"], "likewise"),
     ("xml.etree.ElementTree.XMLParser", &["builtins.module"], "its module"),
     ("ctypes.CField", &["*"], "not of the collector, in old versions"),
     ("builtins.bytearray", &["builtins.bytes"], "the buffer, from 3.15 on"),
     ("*.Buffer", &["builtins.bytes"], "likewise"),
+    ("*.Bytearray", &["builtins.bytes"], "likewise"),
     ("builtins.frozendict", &["*"], "keys"),
     ("numpy.*", &["*"], "not of the collector"),
 ];
