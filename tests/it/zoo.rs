@@ -31,7 +31,7 @@ const LESS: [(&str, &str, &str); 1] =
 /// Where a collector may know more, since it reads what `tp_traverse` does not visit: the type, the types of what it
 /// keeps, and why it does not visit them. A `*` stands for anything. The type of an object, what dicts hold
 /// and what code objects keep is known otherwise.
-const MORE: [(&str, &[&str], &str); 55] = [
+const MORE: [(&str, &[&str], &str); 56] = [
     (
         "builtins.type",
         &["*"],
