@@ -135,7 +135,10 @@ impl Layout {
             objects::OBJECTS.iter().filter_map(|object| Some((object, self.found.objects.get(object.types[0])?)));
         found.flat_map(|(object, members)| {
             let offset = |path: &str| members.get(path).copied();
-            let visits = object.visits.iter().filter_map(|(path, step)| Some((offset(path)?, *step)));
+            // 3.13 has both of a methodcaller, and sets the latter when that is first called, not before.
+            let is_set = |path: &str| path != "vectorcall_kwnames" || offset("xargs").is_none();
+            let visits = object.visits.iter().filter(|(path, _)| is_set(path));
+            let visits = visits.filter_map(|(path, step)| Some((offset(path)?, *step)));
             let plain =
                 Plain { size: offset("").unwrap_or(0), visits: visits.collect(), given: object.given.and_then(offset) };
             object.types.iter().map(move |name| (*name, plain.clone()))

@@ -70,6 +70,7 @@ pub(super) const OBJECTS: &[Object] = objects! {
     "functools._lru_list_elem": "lru_list_elem" { "key", "result" }
     "operator.itemgetter": "itemgetterobject" { "item" }
     "operator.attrgetter": "attrgetterobject" { "attr" }
-    // 3.13 sets its `vectorcall_kwnames` when it is first called, not before.
-    "operator.methodcaller": "methodcallerobject" { "name", "args", "xargs", "kwds", "vectorcall_args" }
+    "operator.methodcaller": "methodcallerobject" {
+        "name", "args", "xargs", "kwds", "vectorcall_args", "vectorcall_kwnames",
+    }
 };
