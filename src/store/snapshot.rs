@@ -285,7 +285,7 @@ mod tests {
 
     /// Everything that can be asked of a capture.
     fn told(capture: &Capture) -> String {
-        let heap = &capture.heap;
+        let Capture { heap, target, collection, coverage, probes, threads, accounts, .. } = capture;
         let object = |object: ObjectId| {
             let edges: Vec<_> = (0..heap.referents(object).len()).map(|i| heap.edge_name(object, i)).collect();
             let (kind, flags) = (heap.type_name_of(object), heap.flags(object));
@@ -297,7 +297,6 @@ mod tests {
             )
         };
         let objects: String = heap.objects().map(object).collect();
-        let Capture { target, collection, coverage, probes, threads, accounts, .. } = capture;
         let facts = format!("{target:?}\n{collection:?}\n{coverage:?}\n{probes:?}\n{threads:?}\n{accounts:?}");
         format!("{objects}{:?}\n{facts}", heap.roots())
     }

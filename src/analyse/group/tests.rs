@@ -15,6 +15,8 @@ fn capture(heap: Heap) -> Capture {
         heap,
         probes: serde_json::Map::new(),
         threads: Vec::new(),
+        accounts: None,
+        garbage: None,
     }
 }
 

@@ -17,6 +17,8 @@ fn capture(heap: Heap) -> Capture {
         heap,
         probes: serde_json::Map::new(),
         threads: Vec::new(),
+        accounts: None,
+        garbage: None,
     }
 }
 

@@ -1,10 +1,11 @@
 //! Which blocks of memory belong to Python objects: those that an object is in, or that one keeps its items in.
 
-/// In front of an object in its block: the hooks of the debug allocators (16), weak references, values and the dict of its
+/// In front of an object in its block: the hooks of the debug allocators (to 32), weak references, values and the dict of its
 /// attributes (32), and the collector's header (to 32).
-const MOST_IN_FRONT: u64 = 96;
-/// In front of any other block: the hooks of the debug allocators.
-const HOOKS: u64 = 16;
+const MOST_IN_FRONT: u64 = 112;
+/// In front of any other block: the hooks of the debug allocators, both of pymalloc's and of malloc's where it is too large for
+/// the former.
+const HOOKS: u64 = 32;
 
 /// Addresses in ascending order, asked about in ascending order.
 pub(super) struct Owners<'a> {
@@ -64,7 +65,8 @@ mod tests {
             (0x1f00, 0x3000, false),
             (0x2000, 0x2010, true),
             (0x2ff0, 0x4000, true),
-            (0x2fe0, 0x4000, false),
+            (0x2fe0, 0x4000, true),
+            (0x2fd0, 0x4000, false),
             (0x3008, 0x4000, false),
         ];
         for (start, end, expected) in cases {
