@@ -10,7 +10,7 @@ use crate::cli::plan::{AnalyzePlan, Selection, Thresholds};
 use crate::cli::values::Format;
 use crate::collect;
 use crate::error::{Error, Kind, Result};
-use crate::heap::{Capture, TargetFacts};
+use crate::heap::{Capture, Garbage, TargetFacts};
 use crate::notice::Notice;
 use crate::render::graph::{self, Direction};
 use crate::store::{self, Matched};
@@ -23,23 +23,23 @@ pub(super) fn run(plan: &AnalyzePlan, console: &Console) -> Result<Verdict> {
         None => plan.targets.iter().copied().map(Some).collect(),
     };
     thread::scope(|scope| {
-        // A snapshot is written while its report is made ready and shown: nobody has to wait for it.
+        // What takes long is done while the report is made ready and shown: nobody has to wait for it.
         let one = |pid| {
             let (report, capture, path) = one(plan, pid, console)?;
             let writing = path.clone();
-            Ok((report, path, scope.spawn(move || store::write(&writing, &capture).map(drop))))
+            Ok((report, path, scope.spawn(move || finish(capture, &writing))))
         };
         let running: Vec<_> = subjects.iter().map(|&pid| scope.spawn(move || one(pid))).collect();
         let mut targets = Vec::new();
         let mut failed = Vec::new();
-        let mut snapshots = Vec::new();
+        let mut unfinished = Vec::new();
         let alone = subjects.len() == 1;
         for (&pid, running) in subjects.iter().zip(running) {
             let host = pid.map_or_else(String::new, |_| procfs::host_name());
             let pid = pid.unwrap_or(0);
             targets.push(match joined(running, "the analysis of this target") {
-                Ok((report, path, writing)) => {
-                    snapshots.push(Snapshot { target: targets.len(), path, writing });
+                Ok((report, path, finishing)) => {
+                    unfinished.push(Unfinished { target: targets.len(), path, finishing });
                     let subject = if alone { String::new() } else { format!("pid {pid}: ") };
                     if !plan.screen.quiet {
                         for notice in report.collection.iter().flat_map(|c| &c.warnings) {
@@ -58,7 +58,7 @@ pub(super) fn run(plan: &AnalyzePlan, console: &Console) -> Result<Verdict> {
         }
         let exceeded = exceeded(&targets, plan.thresholds, console);
         if plan.screen.format == Format::Json {
-            settle(snapshots, &mut targets, &mut failed, console);
+            settle(unfinished, &mut targets, &mut failed, console);
             console.report(&Report::new(targets), &plan.screen, plan.selection.top)?;
         } else {
             // A failure on its own has been told; there is nothing to report in text.
@@ -66,8 +66,8 @@ pub(super) fn run(plan: &AnalyzePlan, console: &Console) -> Result<Verdict> {
             if failed.len() < subjects.len() {
                 console.report(&report, &plan.screen, plan.selection.top)?;
             }
-            settle(snapshots, &mut report.targets, &mut failed, console);
-            console.snapshots(&report, &plan.screen)?;
+            settle(unfinished, &mut report.targets, &mut failed, console);
+            console.rest(&report, &plan.screen, plan.selection.top)?;
         }
         Ok(match failed.first() {
             Some(&kind) if failed.len() == subjects.len() => Verdict::Failed(kind),
@@ -78,19 +78,37 @@ pub(super) fn run(plan: &AnalyzePlan, console: &Console) -> Result<Verdict> {
     })
 }
 
-/// A snapshot that is being written.
-struct Snapshot<'scope> {
+/// A report to which something is missing yet.
+struct Unfinished<'scope> {
     /// The row of its target.
     target: usize,
     path: PathBuf,
-    writing: ScopedJoinHandle<'scope, Result<()>>,
+    finishing: ScopedJoinHandle<'scope, Result<Finished>>,
 }
 
-/// Waits for the snapshots; a report without one says why.
-fn settle(snapshots: Vec<Snapshot>, targets: &mut [TargetReport], failed: &mut Vec<Kind>, console: &Console) {
-    for Snapshot { target, path, writing } in snapshots {
+/// What the table of types does not wait for.
+struct Finished {
+    garbage: Option<Garbage>,
+    written: Result<()>,
+}
+
+/// Looks for garbage, and writes the snapshot.
+fn finish(mut capture: Capture, path: &Path) -> Result<Finished> {
+    let garbage = analyse::garbage(&capture.heap);
+    capture.garbage.clone_from(&garbage);
+    Ok(Finished { garbage, written: store::write(path, &capture).map(drop) })
+}
+
+/// Waits for what is missing; a report without a snapshot says why.
+fn settle(unfinished: Vec<Unfinished>, targets: &mut [TargetReport], failed: &mut Vec<Kind>, console: &Console) {
+    for Unfinished { target, path, finishing } in unfinished {
         let Some(report) = targets.get_mut(target) else { continue };
-        match joined(writing, "writing the snapshot") {
+        let finished = joined(finishing, "writing the snapshot");
+        let written = finished.and_then(|Finished { garbage, written }| {
+            report.garbage = garbage;
+            written
+        });
+        match written {
             Ok(()) => report.snapshot = Some(path.display().to_string()),
             Err(error) => {
                 console.error(&error);
@@ -118,7 +136,6 @@ fn one(plan: &AnalyzePlan, pid: Option<i32>, console: &Console) -> Result<(Targe
     };
     watcher.finish();
     let mut capture = captured?;
-    capture.garbage = analyse::garbage(&capture.heap);
     let (earlier, notices) = store::matching(&capture.target, &plan.compare_with)?;
     capture.collection.warnings.extend(notices);
     let mut report = reported(&capture, &plan.selection, earlier.as_ref(), plan.screen.format);

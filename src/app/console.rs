@@ -55,9 +55,9 @@ impl Console {
         })
     }
 
-    /// Where the snapshots of a report are that has been shown, in text.
-    pub(super) fn snapshots(&self, report: &Report, screen: &Screen) -> Result<()> {
-        self.result(&render::snapshots(report, &options(screen, None)))
+    /// What a report that has been shown in text did not have then: garbage, and where the snapshots are.
+    pub(super) fn rest(&self, report: &Report, screen: &Screen, top: Option<usize>) -> Result<()> {
+        self.result(&render::rest(report, &options(screen, top)))
     }
 
     /// A failure with its remedies, on stderr.

@@ -40,9 +40,9 @@ pub(crate) fn grouping(grouping: &Grouping, options: &TextOptions) -> String {
     text::render(&view::grouping(grouping, options.top), options.style())
 }
 
-/// Where the snapshots of the report's targets are, to follow a report that was shown before they were written.
-pub(crate) fn snapshots(report: &Report, options: &TextOptions) -> String {
-    let text = text::render(&view::snapshots(report), options.style());
+/// What was not known yet when the report was shown, which it follows: garbage, and where the snapshots of the targets are.
+pub(crate) fn rest(report: &Report, options: &TextOptions) -> String {
+    let text = text::render(&view::rest(report, options.top), options.style());
     if text.is_empty() { text } else { format!("\n{text}") }
 }
 

@@ -39,12 +39,23 @@ pub(crate) fn document(report: &Report, top: usize) -> Document {
     out
 }
 
-/// Where the snapshots of the targets are.
-pub(crate) fn snapshots(report: &Report) -> Document {
+/// Garbage, and where the snapshots of the targets are.
+pub(crate) fn rest(report: &Report, top: usize) -> Document {
     let mut out = Document::default();
+    let several = report.targets.len() > 1;
+    for target in &report.targets {
+        let mut part = Document::default();
+        if let Some(garbage) = &target.garbage {
+            garbage::garbage(&mut part, garbage, top);
+        }
+        if several && !part.blocks.is_empty() {
+            out.heading(1, format!("PID {}", target.target.pid));
+        }
+        out.blocks.extend(part.blocks);
+    }
     for target in &report.targets {
         let Some(path) = &target.snapshot else { continue };
-        let of = if report.targets.len() > 1 { format!(" of {}", target.target.pid) } else { String::new() };
+        let of = if several { format!(" of {}", target.target.pid) } else { String::new() };
         out.paragraph(Line::text(format!("snapshot{of}  ")).with(Role::Path, path.as_str()));
     }
     out
