@@ -82,7 +82,7 @@ const MORE: [(&str, &[&str], &str); 56] = [
     ("os.stat_result", &["builtins.*"], "fields beyond its length"),
     ("time.struct_time", &["builtins.*"], "fields beyond its length"),
     ("builtins.module", &["*"], "state in C that no traverse visits"),
-    ("typing.*", &["builtins.*"], "attributes, also of the dict: 3.13.0 visits them, 3.13.18 the dict"),
+    ("typing.*", &["builtins.*", "typing.*"], "attributes, also of the dict: 3.13.0 visits them, 3.13.18 the dict"),
     ("*.Plain", &["builtins.dict", "builtins.int", "builtins.list"], "likewise"),
     ("*.Cached", &["builtins.dict", "builtins.list"], "likewise"),
     ("xml.etree.ElementTree.XMLParser", &["builtins.module"], "its module"),
