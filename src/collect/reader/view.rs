@@ -20,6 +20,7 @@ pub(super) struct Near<'i> {
 
 impl<'i> Near<'i> {
     /// The bytes from `address` on, if it is here.
+    #[inline]
     fn rest(&self, address: u64) -> Option<&'i [u8]> {
         // An address before the start is so far behind it that nothing is there.
         self.bytes.get(address.wrapping_sub(self.start) as usize..).filter(|rest| !rest.is_empty())
@@ -69,21 +70,30 @@ impl<'i, 'a> View<'i, 'a> {
         self.image.addresses()
     }
 
+    // What is looked at is nearly always near; calls would take longer than looking.
+    #[inline]
     fn near(&self, address: u64) -> &Cell<Near<'i>> {
         &self.near[(address / LARGE) as usize % REMEMBERED]
     }
 
     /// The bytes from `address` on, as far as they are at hand in one piece.
+    #[inline]
     fn rest(&self, address: u64) -> Option<&'i [u8]> {
-        let near = self.near(address);
-        if let Some(rest) = near.get().rest(address) {
-            return Some(rest);
+        match self.near(address).get().rest(address) {
+            None => self.far(address),
+            rest => rest,
         }
-        near.set(self.image.around(address)?);
-        near.get().rest(address)
+    }
+
+    #[cold]
+    fn far(&self, address: u64) -> Option<&'i [u8]> {
+        let near = self.image.around(address)?;
+        self.near(address).set(near);
+        near.rest(address)
     }
 
     /// The number of the word at an address; `None` for one that no object can have.
+    #[inline]
     pub(super) fn number(&self, address: u64) -> Option<u64> {
         if !address.is_multiple_of(WORD) {
             return None;
@@ -97,15 +107,22 @@ impl<'i, 'a> View<'i, 'a> {
     }
 
     /// The word at `address`.
+    #[inline]
     pub(super) fn word(&self, address: u64) -> Option<u64> {
         match self.rest(address)?.first_chunk() {
             Some(bytes) => Some(u64::from_le_bytes(*bytes)),
-            None => self.bytes(address, 8)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)),
+            None => self.word_in_parts(address),
         }
+    }
+
+    #[cold]
+    fn word_in_parts(&self, address: u64) -> Option<u64> {
+        self.bytes(address, WORD as usize)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
     }
 
     /// The word at `address` if it can be an address or a size, else 0: what refers to nothing. So nothing overflows that adds
     /// an offset to it.
+    #[inline]
     pub(super) fn pointer(&self, address: u64) -> u64 {
         self.word(address).filter(|&word| word < END_OF_ADDRESSES).unwrap_or(0)
     }
@@ -117,6 +134,7 @@ impl<'i, 'a> View<'i, 'a> {
         }
     }
 
+    #[inline]
     pub(super) fn byte(&self, address: u64) -> Option<u8> {
         self.rest(address)?.first().copied()
     }
