@@ -22,7 +22,7 @@ const EDGE: usize = size_of::<u32>() * 2;
 const BLOCK: usize = size_of::<u64>();
 /// Image and columns may take so many bytes more than the image did, and this share of it, before any of it is let go:
 /// reading it again takes time.
-const ALLOWED: usize = 16 << 20;
+const ALLOWED: usize = 8 << 20;
 const SHARE_OF_IMAGE: usize = 12;
 /// How often each word may be looked at in a slice: once, and the names of attributes again.
 const TIMES: u64 = 2;
