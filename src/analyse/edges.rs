@@ -13,7 +13,7 @@ use crate::heap::{Heap, ObjectId, Root, TypeId};
 /// The edge from an object to the dict of its attributes.
 pub(super) const DICT: &str = ".__dict__";
 /// The only edge by which a weak reference holds anything.
-pub(super) const CALLBACK: &str = ".__callback__";
+const CALLBACK: &str = ".__callback__";
 
 /// Types whose edges do not keep their referents alive. Until CPython 3.10 the first three are named as if they were
 /// built in (`Objects/weakrefobject.c`: `tp_name`); the others are `Lib/weakref.py`.
@@ -61,7 +61,7 @@ impl<'h> Edges<'h> {
                 *known = (*known).min(name);
             }
         }
-        let weak = weak_types(heap);
+        let weak = heap.type_names().iter().map(|name| WEAK_TYPES.contains(&&**name)).collect();
         let string = heap.type_named("builtins.str");
         Edges {
             heap,
@@ -193,11 +193,6 @@ impl<'h> Edges<'h> {
         });
         Some(alike.get(&name).map_or(Label::Attribute(name), |&name| Label::Name(name)))
     }
-}
-
-/// For each type whether its edges are weak, but for [`CALLBACK`].
-pub(super) fn weak_types(heap: &Heap) -> Vec<bool> {
-    heap.type_names().iter().map(|name| WEAK_TYPES.contains(&&**name)).collect()
 }
 
 /// The `k` of `['k']`, where it could stand after a dot.

@@ -7,7 +7,7 @@
 use std::panic::resume_unwind;
 use std::thread;
 
-use super::edges::{CALLBACK, weak_types};
+use super::edges::Edges;
 use crate::heap::{Flags, Garbage, Heap, Held, ObjectId, Population, Root, Share, TypeId};
 
 /// Types of which the interpreter holds objects in C: in its static data, in structs of types and code, in caches of names.
@@ -53,12 +53,12 @@ enum By {
 /// The garbage of a heap; `None` where reference counts are not known.
 pub(crate) fn garbage(heap: &Heap) -> Option<Garbage> {
     let counts = heap.reference_counts()?;
-    let edges = Strong::new(heap);
+    let edges = Edges::new(heap);
     let mut held = vec![By::Nothing; heap.len()];
     // Each looks at all edges.
     let known = thread::scope(|scope| {
-        let known = scope.spawn(|| edges.known());
-        edges.reach(heap.roots().iter().map(|(object, _)| *object), By::Root, &mut held);
+        let known = scope.spawn(|| known(&edges));
+        reach(&edges, heap.roots().iter().map(|(object, _)| *object), By::Root, &mut held);
         known.join().unwrap_or_else(|panic| resume_unwind(panic))
     });
     let surplus = |object: ObjectId| match counts[object.index()] {
@@ -67,13 +67,13 @@ pub(crate) fn garbage(heap: &Heap) -> Option<Garbage> {
     };
     let is_held = |object: &ObjectId| counts[object.index()] == Heap::UNCOUNTED || surplus(*object) > 0;
     let unreached: Vec<ObjectId> = heap.objects().filter(|object| held[object.index()] == By::Nothing).collect();
-    edges.reach(unreached.iter().copied().filter(is_held), By::Outside, &mut held);
+    reach(&edges, unreached.iter().copied().filter(is_held), By::Outside, &mut held);
     let rest = || unreached.iter().copied().filter(|object| held[object.index()] == By::Nothing);
     Some(Garbage {
         unreachable: population(heap, rest()),
         with_finalizers: population(heap, rest().filter(|&object| heap.flags(object).has(Flags::FINALIZER))),
         uncollectable: population(heap, uncollectable(heap).into_iter()),
-        held_outside: held_outside(heap, &held, surplus),
+        held_outside: held_outside(&edges, &held, surplus),
     })
 }
 
@@ -87,67 +87,31 @@ pub(crate) fn is_suspicious(held: &Held) -> bool {
     held.unreachable >= MANY_HELD || held.unreachable > 0 && held.bytes >= MUCH_GARBAGE
 }
 
-/// The edges that count as references.
-struct Strong<'h> {
-    heap: &'h Heap,
-    weak: Vec<bool>,
-    callback: Option<u32>,
+/// How many references to each object are known: from objects, and from frames.
+fn known(edges: &Edges) -> Vec<u32> {
+    let heap = edges.heap;
+    let mut known = vec![0u32; heap.len()];
+    let mut count = |object: ObjectId| known[object.index()] = known[object.index()].saturating_add(1);
+    for object in heap.objects() {
+        edges.held(object).for_each(&mut count);
+    }
+    let locals = heap.roots().iter().filter(|(_, root)| matches!(root, Root::Local { .. }));
+    locals.for_each(|(object, _)| count(*object));
+    known
 }
 
-impl<'h> Strong<'h> {
-    fn new(heap: &'h Heap) -> Self {
-        Strong { heap, weak: weak_types(heap), callback: name(heap, CALLBACK) }
-    }
-
-    fn each(&self, object: ObjectId, mut each: impl FnMut(usize)) {
-        let referents = self.heap.referents(object);
-        if !self.weak[self.heap.type_of(object).index()] {
-            return referents.iter().for_each(|&row| each(row as usize));
-        }
-        for (&row, &name) in referents.iter().zip(self.heap.edge_name_ids(object)) {
-            if self.callback == Some(name) {
-                each(row as usize);
-            }
-        }
-    }
-
-    /// How many references to each object are known: from objects, and from frames.
-    fn known(&self) -> Vec<u32> {
-        let mut known = vec![0u32; self.heap.len()];
-        for object in self.heap.objects() {
-            self.each(object, |row| known[row] = known[row].saturating_add(1));
-        }
-        for (object, root) in self.heap.roots() {
-            if matches!(root, Root::Local { .. }) {
-                known[object.index()] = known[object.index()].saturating_add(1);
-            }
-        }
-        known
-    }
-
-    /// Marks what is held from `begin` on and by nobody yet.
-    fn reach(&self, begin: impl Iterator<Item = ObjectId>, by: By, held: &mut [By]) {
-        let mut pending = Vec::new();
-        for object in begin {
+/// Marks what is held from `begin` on and by nobody yet.
+fn reach(edges: &Edges, begin: impl Iterator<Item = ObjectId>, by: By, held: &mut [By]) {
+    let mut pending = Vec::new();
+    for object in begin {
+        pending.push(object);
+        while let Some(object) = pending.pop() {
             if held[object.index()] == By::Nothing {
                 held[object.index()] = by;
-                pending.push(object);
-            }
-            while let Some(object) = pending.pop() {
-                self.each(object, |row| {
-                    if held[row] == By::Nothing {
-                        held[row] = by;
-                        pending.push(ObjectId(row as u32));
-                    }
-                });
+                pending.extend(edges.held(object).filter(|referent| held[referent.index()] == By::Nothing));
             }
         }
     }
-}
-
-/// The row of a name of edges.
-fn name(heap: &Heap, text: &str) -> Option<u32> {
-    heap.names().iter().position(|name| **name == *text).map(|id| id as u32)
 }
 
 /// What the list `gc.garbage` has.
@@ -177,35 +141,24 @@ fn population(heap: &Heap, objects: impl Iterator<Item = ObjectId>) -> Populatio
     Population { objects: types.iter().map(|share| share.count).sum(), bytes, types }
 }
 
-/// Dicts in which a type lists its subclasses (`tp_subclasses`): no `tp_traverse` tells of them.
-struct SubclassLists<'h> {
-    heap: &'h Heap,
-    dict: Option<TypeId>,
-    /// By type: what they have in them, addresses and weak references to classes.
-    items: Vec<bool>,
+/// Whether it may be a dict in which a type lists its subclasses (`tp_subclasses`), of which no `tp_traverse` tells: what such
+/// a dict has in it are addresses and weak references to classes.
+fn may_list_subclasses(edges: &Edges, object: ObjectId, dict: Option<TypeId>, int: Option<TypeId>) -> bool {
+    let heap = edges.heap;
+    let mut items = heap.referents(object).iter().map(|&row| ObjectId(row));
+    dict == Some(heap.type_of(object)) && items.all(|item| edges.is_weak(item) || int == Some(heap.type_of(item)))
 }
 
-impl<'h> SubclassLists<'h> {
-    fn new(heap: &'h Heap) -> Self {
-        let weak = weak_types(heap);
-        let items = heap.type_names().iter().zip(weak).map(|(name, weak)| weak || **name == *"builtins.int");
-        SubclassLists { heap, dict: heap.type_named("builtins.dict"), items: items.collect() }
-    }
-
-    fn is_one(&self, object: ObjectId) -> bool {
-        let items = || self.heap.referents(object).iter().map(|&row| self.heap.type_of(ObjectId(row)));
-        self.dict == Some(self.heap.type_of(object)) && items().all(|kind| self.items[kind.index()])
-    }
-}
-
-fn held_outside(heap: &Heap, held: &[By], surplus: impl Fn(ObjectId) -> u32) -> Vec<Held> {
+fn held_outside(edges: &Edges, held: &[By], surplus: impl Fn(ObjectId) -> u32) -> Vec<Held> {
+    let heap = edges.heap;
     let left_out: Vec<bool> = heap.type_names().iter().map(|name| OF_THE_INTERPRETER.contains(&&**name)).collect();
-    let lists = SubclassLists::new(heap);
+    let (dict, int) = (heap.type_named("builtins.dict"), heap.type_named("builtins.int"));
+    let lists_subclasses = |object| may_list_subclasses(edges, object, dict, int);
     let mut sums = vec![Held::default(); heap.type_count()];
     for object in heap.objects() {
         let references = surplus(object);
         let kind = heap.type_of(object).index();
-        if references == 0 || left_out[kind] || held[object.index()] == By::Outside && lists.is_one(object) {
+        if references == 0 || left_out[kind] || held[object.index()] == By::Outside && lists_subclasses(object) {
             continue;
         }
         let sum = &mut sums[kind];

@@ -10,6 +10,8 @@ use crate::target::maps::{self, Mapping};
 
 /// More runs of pages than this are made to be a nuisance.
 const MAX_RUNS: usize = 1 << 22;
+/// More pages than this are not asked for one by one, as old kernels want it: nobody waits for a line of the report that long.
+const MAX_ENTRIES: u64 = 1 << 24;
 
 /// The resident pages of a process.
 #[derive(Debug, Default)]
@@ -32,7 +34,7 @@ impl Residence {
             end = if keep { mapping.end } else { end };
             keep
         });
-        let mut scanner = Scanner::open(pid)?;
+        let mut scanner = Scanner::open(pid)?.at_most(MAX_ENTRIES);
         let mut runs = Vec::new();
         for mapping in &mappings {
             scanner.each((mapping.start, mapping.end), 0, &mut |start, end, swapped| {
@@ -76,6 +78,12 @@ impl Residence {
         self.runs.get(at).map_or(0, |(start, end, before)| before + address.min(*end) - start)
     }
 
+    /// The first byte from `address` on that is in memory.
+    pub(crate) fn next(&self, address: u64) -> Option<u64> {
+        let (start, ..) = self.runs.get(self.runs.partition_point(|(_, end, _)| *end <= address))?;
+        Some(address.max(*start))
+    }
+
     /// Whether the byte at `address` is in memory.
     pub(crate) fn has(&self, address: u64) -> bool {
         self.within(address, address.saturating_add(1)) == 1
@@ -102,6 +110,8 @@ mod tests {
             assert_eq!(residence.within(start, end), expected, "{start:#x} to {end:#x}");
         }
         assert_eq!((residence.bytes(), residence.has(0x2fff), residence.has(0x3000)), (0x3000, true, false));
+        let next = [0, 0x1fff, 0x3000, 0x8fff, 0x9000].map(|address| residence.next(address));
+        assert_eq!(next, [Some(0x1000), Some(0x1fff), Some(0x8000), Some(0x8fff), None]);
         assert_eq!(Residence::default().within(0, u64::MAX), 0);
     }
 

@@ -56,12 +56,19 @@ pub(super) struct Scanner {
     pagemap: File,
     /// What the kernel is to leave out in a scan of its own; `None` where it cannot scan (before Linux 6.7).
     unwanted: Option<u64>,
+    /// How many pages may still be asked for one by one, whether they are there or not.
+    entries: u64,
 }
 
 impl Scanner {
     pub(super) fn open(pid: i32) -> io::Result<Scanner> {
         let pagemap = File::open(format!("/proc/{pid}/pagemap"))?;
-        Ok(Scanner { pid, pagemap, unwanted: Some(PAGE_IS_ZERO | PAGE_IS_GUARD) })
+        Ok(Scanner { pid, pagemap, unwanted: Some(PAGE_IS_ZERO | PAGE_IS_GUARD), entries: u64::MAX })
+    }
+
+    /// Gives up rather than look at more pages than that one by one.
+    pub(super) fn at_most(self, entries: u64) -> Scanner {
+        Scanner { entries, ..self }
     }
 
     /// One that reads the entries of all pages, as on an old kernel.
@@ -123,13 +130,15 @@ impl Scanner {
     }
 
     /// Reads one word for each page of a range, whether it is there or not.
-    fn read_entries(&self, (start, end): Range, unwanted: u64, told: &mut Told) -> io::Result<()> {
+    fn read_entries(&mut self, (start, end): Range, unwanted: u64, told: &mut Told) -> io::Result<()> {
         let page = sys_memory::page_size();
         let mut buffer = vec![0u8; ENTRIES * 8];
         let mut at = start;
         while at < end {
             let wanted = ((end - at).div_ceil(page) as usize).min(ENTRIES) * 8;
             let Some(room) = buffer.get_mut(..wanted) else { break };
+            let left = self.entries.checked_sub(wanted as u64 / 8);
+            self.entries = left.ok_or_else(|| io::Error::other("too much is mapped to look at every page"))?;
             let read = self.pagemap.read_at(room, at / page * 8)?;
             let entries = room.get(..read).unwrap_or_default().as_chunks::<8>().0;
             for entry in entries.iter().map(|bytes| u64::from_le_bytes(*bytes)) {

@@ -116,9 +116,10 @@ fn mmapped_blocks(
     let residence = ledger.residence;
     for mapping in residence.mappings.iter().filter(|mapping| is_plain(mapping) && mapping.path != *"[heap]") {
         for (mut at, end) in ledger.unclaimed(mapping) {
-            while at < end {
-                let block = residence.has(at).then(|| glibc::mmapped_block(window, at, end)).flatten();
-                let Some(size) = block else {
+            // Terabytes may be mapped and never touched.
+            while let Some(next) = residence.next(at).filter(|&next| next < end) {
+                at = next;
+                let Some(size) = glibc::mmapped_block(window, at, end) else {
                     at += PAGE;
                     continue;
                 };
@@ -209,7 +210,9 @@ impl Found {
             PartName::GlibcFree if glibc.arenas > 0 && !glibc.main_arena => {
                 "without the main arena's fast bins, which were not found".to_owned()
             }
-            PartName::ThreadStacks => format!("of the main thread and {} others", self.stacks),
+            PartName::ThreadStacks => {
+                format!("of the main thread and {} other{}", self.stacks, if self.stacks == 1 { "" } else { "s" })
+            }
             PartName::MmappedBlocks => "large blocks of C code".to_owned(),
             PartName::Rest => "memory of no known allocator".to_owned(),
             _ => String::new(),

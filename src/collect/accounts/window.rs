@@ -34,11 +34,14 @@ impl<'m> Window<'m> {
 
     /// The word at a multiple of eight.
     pub(super) fn word(&mut self, address: u64) -> Option<u64> {
-        if !address.is_multiple_of(8) || self.words == 0 {
-            self.left *= u64::from(self.words > 0);
+        if !address.is_multiple_of(8) {
             return None;
         }
-        self.words -= 1;
+        let Some(words) = self.words.checked_sub(1) else {
+            self.left = 0;
+            return None;
+        };
+        self.words = words;
         if let Some((start, bytes)) = self.memory.at_hand(address) {
             return at(bytes, address.checked_sub(start)?);
         }

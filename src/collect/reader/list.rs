@@ -49,7 +49,7 @@ struct Rows<'c> {
     starts: &'c mut [u64],
 }
 
-/// The edges of a part's rows.
+/// What a part's rows have of any length.
 #[derive(Default)]
 struct Edges {
     referents: Vec<u32>,
@@ -59,8 +59,8 @@ struct Edges {
     blocks: Vec<u64>,
 }
 
-/// The columns of the heap, made by `threads` threads; and the blocks of objects, ascending. As the columns grow, what has been listed of the image is let go: both
-/// together would take twice what the target does.
+/// The columns of the heap, made by `threads` threads; and the blocks of objects, ascending. As the columns grow, what has
+/// been listed of the image is let go: both together would take twice what the target does.
 pub(super) fn list(
     image: &mut Image,
     guide: Guide,
