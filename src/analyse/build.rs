@@ -26,8 +26,7 @@ pub(crate) fn report(
     retained: bool,
 ) -> (TargetReport, Vec<Notice>) {
     let edges = (retained || !selection.is_empty()).then(|| Edges::new(&capture.heap));
-    let asked = retained;
-    let retained = edges.as_ref().filter(|_| asked).map(|edges| retained_by_type(edges, &Dominators::new(edges)));
+    let retained = edges.as_ref().filter(|_| retained).map(|edges| retained_by_type(edges, &Dominators::new(edges)));
     let (totals, types) = histogram(&capture.heap, retained.as_deref());
     let (references, mut notices) =
         edges.map(|edges| references(&edges, &types, selection, Limits::default())).unwrap_or_default();
@@ -35,7 +34,8 @@ pub(crate) fn report(
     let accounts = capture.accounts.as_ref().map(|now| accounts(now, before));
     let diff = earlier.and_then(|earlier| {
         notices.extend(limits_of_comparison(earlier.capture, capture));
-        let mut series = Series::new(capture, Extent { retained: asked, places: false });
+        let mut series = Series::new(capture, Extent { retained: retained.is_some(), places: false });
+        series.newest_retains(retained.as_deref());
         series.add(earlier.capture, earlier.path, earlier.paired_by);
         series.diff()
     });
@@ -89,26 +89,18 @@ pub(crate) fn limits_of_comparison(old: &Capture, new: &Capture) -> Vec<Notice> 
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Map, Value, json};
+    use serde_json::{Value, json};
 
     use super::*;
-    use crate::heap::{CollectionFacts, Coverage, TargetFacts, ThreadFacts, sample};
+    use crate::heap::{CollectionFacts, ThreadFacts, sample};
 
     fn capture(heap: &str) -> Capture {
-        Capture {
-            target: TargetFacts { pid: 7, ..TargetFacts::default() },
-            collection: CollectionFacts {
-                started_at: "2024-01-01T00:00:00Z".into(),
-                warnings: vec![Notice::new("twin-impossible", "no memory")],
-                ..CollectionFacts::default()
-            },
-            coverage: Coverage::default(),
-            heap: sample::heap(heap),
-            probes: Map::new(),
-            threads: Vec::new(),
-            accounts: None,
-            garbage: None,
-        }
+        let collection = CollectionFacts {
+            started_at: "2024-01-01T00:00:00Z".into(),
+            warnings: vec![Notice::new("twin-impossible", "no memory")],
+            ..CollectionFacts::default()
+        };
+        Capture { collection, ..sample::capture(sample::heap(heap)) }
     }
 
     fn parts(report: &TargetReport) -> Vec<String> {

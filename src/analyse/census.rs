@@ -10,7 +10,6 @@ use super::edges::Edges;
 use super::histogram::sums;
 use super::paths::Paths;
 use super::places::Places;
-use super::retained::retained_by_type;
 use crate::heap::{Heap, ObjectId, TypeId};
 
 /// A type, and a place where that is asked for.
@@ -28,12 +27,11 @@ pub(super) struct Amounts {
 /// What there is of each key; of some of them nothing.
 pub(super) type Census = BTreeMap<Key, Amounts>;
 
-/// By type; with what each retains as a set where the dominator tree is given.
-pub(super) fn by_type(heap: &Heap, retained: Option<(&Edges, &Dominators)>) -> Census {
-    let retained = retained.map(|(edges, tree)| retained_by_type(edges, tree));
+/// By type; with what each retains as a set where that is given, by type.
+pub(super) fn by_type(heap: &Heap, retained: Option<&[u64]>) -> Census {
     let names = heap.type_names().iter().zip(sums(heap)).enumerate();
     let amounts = names.map(|(id, (name, sum))| {
-        let retained = retained.as_ref().map(|retained| retained[id]);
+        let retained = retained.and_then(|retained| retained.get(id).copied());
         ((name.to_string(), None), Amounts { count: sum.count, bytes: sum.bytes, retained })
     });
     amounts.collect()

@@ -9,6 +9,7 @@ use super::census::{self, Census, Key};
 use super::diff::deltas;
 use super::dominators::Dominators;
 use super::edges::Edges;
+use super::retained::retained_by_type;
 use super::{Diff, Since, newcomers, pairing};
 use crate::heap::Capture;
 
@@ -22,6 +23,8 @@ pub(crate) struct Extent {
 /// The newest capture, and what earlier ones were.
 pub(crate) struct Series<'c> {
     newest: &'c Capture,
+    /// By type, if that was computed elsewhere.
+    newest_retains: Option<&'c [u64]>,
     extent: Extent,
     since: Vec<Since>,
     types: Vec<Census>,
@@ -32,7 +35,13 @@ pub(crate) struct Series<'c> {
 
 impl<'c> Series<'c> {
     pub(crate) fn new(newest: &'c Capture, extent: Extent) -> Series<'c> {
-        Series { newest, extent, since: Vec::new(), types: Vec::new(), places: Vec::new(), new: None }
+        let (since, types, places) = (Vec::new(), Vec::new(), Vec::new());
+        Series { newest, newest_retains: None, extent, since, types, places, new: None }
+    }
+
+    /// What each type of the newest retains, where it is known already.
+    pub(crate) fn newest_retains(&mut self, retained: Option<&'c [u64]>) {
+        self.newest_retains = retained;
     }
 
     /// Adds an earlier capture, read from `path`; the earliest comes first.
@@ -51,14 +60,14 @@ impl<'c> Series<'c> {
             pid: earlier.target.pid,
             paired_by: paired_by.to_owned(),
         });
-        let (types, places, _) = self.censuses(earlier, None);
+        let (types, places, _) = self.censuses(earlier, None, None);
         self.types.push(types);
         self.places.extend(places);
     }
 
     /// What has changed since the first of those added; none if there are none.
     pub(crate) fn diff(mut self) -> Option<Diff> {
-        let (types, places, new) = self.censuses(self.newest, self.new.as_deref());
+        let (types, places, new) = self.censuses(self.newest, self.newest_retains, self.new.as_deref());
         self.types.push(types);
         self.places.extend(places);
         let mut since = self.since.into_iter();
@@ -76,13 +85,21 @@ impl<'c> Series<'c> {
         Some(Diff { since: first, by_way_of: since.collect(), types: deltas(&self.types), places })
     }
 
-    /// By type, by place, and how many are new at each.
-    fn censuses(&self, of: &Capture, new: Option<&[bool]>) -> (Census, Option<Census>, BTreeMap<Key, u64>) {
+    /// By type, by place, and how many are new at each. `known`: what types retain, if it need not be computed.
+    fn censuses(
+        &self,
+        of: &Capture,
+        known: Option<&[u64]>,
+        new: Option<&[bool]>,
+    ) -> (Census, Option<Census>, BTreeMap<Key, u64>) {
         let mut come: BTreeMap<Key, u64> = BTreeMap::new();
         let Extent { retained, places } = self.extent;
-        let edges = (retained || places).then(|| Edges::new(&of.heap));
-        let tree = edges.as_ref().filter(|_| retained).map(Dominators::new);
-        let types = census::by_type(&of.heap, edges.as_ref().zip(tree.as_ref()));
+        let unknown = retained && known.is_none();
+        let edges = (unknown || places).then(|| Edges::new(&of.heap));
+        let tree = edges.as_ref().filter(|_| unknown || retained && places).map(Dominators::new);
+        let computed = edges.as_ref().zip(tree.as_ref()).filter(|_| unknown);
+        let computed = computed.map(|(edges, tree)| retained_by_type(edges, tree));
+        let types = census::by_type(&of.heap, known.or(computed.as_deref()));
         let places = edges.as_ref().filter(|_| places).map(|edges| {
             census::by_place(edges, tree.as_ref(), |key, objects| {
                 let count = new.map_or(0, |new| objects.iter().filter(|object| new[object.index()]).count());

@@ -247,6 +247,8 @@ mod tests {
         let pid = child.pid();
         let scanned = Scanner::open(pid).expect("own child").scan().expect("scanned");
         let read = Scanner::by_entries(pid).expect("own child").scan().expect("read");
+        let few = Scanner::by_entries(pid).expect("own child").at_most(10).scan();
+        assert_eq!(few.expect_err("it has more").to_string(), "too much is mapped to look at every page");
         assert!(scanned.bytes > 1 << 20, "{scanned:?}");
         // The scan leaves out pages of zeros; a Python has next to none.
         let more = without(&read.runs, &scanned.runs);

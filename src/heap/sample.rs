@@ -5,8 +5,22 @@
 
 use std::collections::HashMap;
 
-use super::{Flags, Heap, HeapBuilder, Root};
+use super::{Capture, CollectionFacts, Coverage, Flags, Heap, HeapBuilder, Root, TargetFacts};
 use crate::units::Address;
+
+/// A capture of nothing but a heap.
+pub(crate) fn capture(heap: Heap) -> Capture {
+    Capture {
+        target: TargetFacts { pid: 7, start_time: "noon".into(), ..TargetFacts::default() },
+        collection: CollectionFacts::default(),
+        coverage: Coverage::default(),
+        heap,
+        probes: serde_json::Map::new(),
+        threads: Vec::new(),
+        accounts: None,
+        garbage: None,
+    }
+}
 
 /// The heap that `text` describes; panics on a text that describes none.
 pub(crate) fn heap(text: &str) -> Heap {

@@ -5,20 +5,7 @@ use proptest::prelude::*;
 use super::super::oracle;
 use super::*;
 use crate::cli::values::Asked;
-use crate::heap::{CollectionFacts, Coverage, Frame, Heap, ThreadFacts, sample};
-
-fn capture(heap: Heap) -> Capture {
-    Capture {
-        target: TargetFacts { pid: 7, start_time: "noon".into(), ..TargetFacts::default() },
-        collection: CollectionFacts::default(),
-        coverage: Coverage::default(),
-        heap,
-        probes: serde_json::Map::new(),
-        threads: Vec::new(),
-        accounts: None,
-        garbage: None,
-    }
-}
+use crate::heap::{Frame, Heap, ThreadFacts, sample};
 
 fn told(grouping: &Grouping) -> Vec<(String, u64, u64)> {
     grouping.groups.iter().map(|row| (row.key.join(" | "), row.count, row.bytes)).collect()
@@ -57,7 +44,7 @@ const BUS: &str = "
 
 #[test]
 fn by_what_an_object_is() {
-    let capture = capture(sample::heap(BUS));
+    let capture = sample::capture(sample::heap(BUS));
     check(
         &capture,
         &[By::Type],
@@ -87,7 +74,7 @@ fn by_what_an_object_is() {
 
 #[test]
 fn by_who_refers_to_it_and_through_what() {
-    let capture = capture(sample::heap(BUS));
+    let capture = sample::capture(sample::heap(BUS));
     check(
         &capture,
         &[By::ReferrerType],
@@ -121,14 +108,14 @@ fn by_who_refers_to_it_and_through_what() {
 #[test]
 fn by_who_keeps_it() {
     check(
-        &capture(sample::heap(BUS)),
+        &sample::capture(sample::heap(BUS)),
         &[By::Owner],
         of_type("Marker"),
         &[("builtins.list", 4, 400), ("(a root)", 1, 101), ("app.Bus", 1, 100)],
     );
     let shared = "m:app.M -> x\nn:app.N -> x\nx:app.X=5\ny:app.X=3\nroot m module m\nroot n module n";
     check(
-        &capture(sample::heap(shared)),
+        &sample::capture(sample::heap(shared)),
         &[By::Owner],
         of_type("X"),
         &[("(several together)", 1, 5), ("(no root reaches it)", 1, 3)],
@@ -137,7 +124,7 @@ fn by_who_keeps_it() {
 
 #[test]
 fn by_the_thread_whose_variables_lead_to_it() {
-    let mut capture = capture(sample::heap(
+    let mut capture = sample::capture(sample::heap(
         "m:app.T=1 -> g
          g:app.T=2
          a:app.T=4 -> b, both, g
@@ -178,8 +165,8 @@ fn by_the_thread_whose_variables_lead_to_it() {
 
 #[test]
 fn what_is_new_since_an_earlier_snapshot_of_the_same_process() {
-    let old = capture(sample::heap("a:app.A=1\nb:app.B=2\nc:app.A=4"));
-    let mut new = capture(sample::heap("a:app.A=1\nb:app.A=8\nc:app.A=4\nd:app.A=16"));
+    let old = sample::capture(sample::heap("a:app.A=1\nb:app.B=2\nc:app.A=4"));
+    let mut new = sample::capture(sample::heap("a:app.A=1\nb:app.A=8\nc:app.A=4\nd:app.A=16"));
     let told_ = |new: &Capture| {
         let grouping = group(new, String::new(), &[By::Type], &Filter::default(), Some(&old));
         grouping.map(|grouping| told(&grouping)).map_err(|error| error.text)
@@ -191,7 +178,7 @@ fn what_is_new_since_an_earlier_snapshot_of_the_same_process() {
 
 #[test]
 fn what_is_not_there_is_said() {
-    let capture = capture(sample::heap(BUS));
+    let capture = sample::capture(sample::heap(BUS));
     let error = |filter: Filter| group(&capture, String::new(), &[By::Type], &filter, None).unwrap_err().text;
     assert_eq!(error(of_type("Markre")), "the heap has no object of type `Markre`");
     assert_eq!(error(of_type("dict of Markre")), "the heap has no object of type `Markre`");
@@ -250,7 +237,7 @@ proptest! {
             expected[at].2 += heap.size(object);
         }
         expected.sort();
-        let capture = capture(heap);
+        let capture = sample::capture(heap);
         let by = [By::ReferrerType, By::Owner];
         let mut found = told(&group(&capture, String::new(), &by, &Filter::default(), None).expect("no filter"));
         found.sort();

@@ -5,25 +5,12 @@ use proptest::prelude::*;
 use super::super::oracle;
 use super::*;
 use crate::error::Kind;
-use crate::heap::{CollectionFacts, Coverage, sample};
+use crate::heap::sample;
 
 const ALL: Shape = Shape { depth: 40, top: usize::MAX };
 
-fn capture(heap: Heap) -> Capture {
-    Capture {
-        target: TargetFacts::default(),
-        collection: CollectionFacts::default(),
-        coverage: Coverage::default(),
-        heap,
-        probes: serde_json::Map::new(),
-        threads: Vec::new(),
-        accounts: None,
-        garbage: None,
-    }
-}
-
 fn of(heap: &str, question: &Question, shape: Shape) -> Result<Outline> {
-    outline(&capture(sample::heap(heap)), "old.parquet".into(), question, shape, &|_| {})
+    outline(&sample::capture(sample::heap(heap)), "old.parquet".into(), question, shape, &|_| {})
 }
 
 /// A line for each branch, indented by its level.
@@ -317,7 +304,7 @@ proptest! {
     #[test]
     fn random_heaps_add_up(heap in oracle::heaps(), depth in 1..6usize, top in 1..4usize) {
         let reached = oracle::reached(&heap, |_| false);
-        let capture = capture(heap);
+        let capture = sample::capture(heap);
         let heap = &capture.heap;
         let ask = |question: &Question, shape| outline(&capture, String::new(), question, shape, &|_| {}).expect("it is there");
         let all = ask(&Question::Dominators(None), ALL);
