@@ -52,15 +52,21 @@ pub(crate) fn name(pid: i32) -> String {
     fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
 }
 
+/// Whether glibc opens and maps a file by itself, when the first thread ends: the library that unwinds its stack, and where
+/// libraries are.
+pub(crate) fn is_loading(path: &str) -> bool {
+    path.contains("/libgcc_s.so") || path == "/etc/ld.so.cache"
+}
+
 /// Open files by number: what they are.
 pub(crate) fn descriptors(pid: i32) -> BTreeMap<i32, OsString> {
     let folder = format!("/proc/{pid}/fd");
     let link = |fd: i32| Some((fd, fs::read_link(format!("{folder}/{fd}")).ok()?.into_os_string()));
-    // What it opens for a moment by itself: glibc this library when the first thread ends, `os.fork` its own state from 3.12 on.
+    // What it opens for a moment by itself: the loader, and `os.fork` its own state from 3.12 on.
     let own = format!("/proc/{pid}/");
     let passing = |path: &OsString| {
         let path = path.to_string_lossy();
-        path.contains("/libgcc_s.so") || path.starts_with(&own)
+        is_loading(&path) || path.starts_with(&own)
     };
     numbers(&folder).into_iter().filter_map(link).filter(|(_, path)| !passing(path)).collect()
 }

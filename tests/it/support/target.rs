@@ -150,9 +150,8 @@ impl Target {
         let strange = |line: &&String| {
             let words: Vec<&str> = line.split_whitespace().collect();
             let own = matches!(words.get(5).copied(), None | Some("[heap]") | Some("[stack]"));
-            // glibc loads it by itself when the first thread ends.
-            let unwinder = words.get(5).is_some_and(|path| path.contains("/libgcc_s.so"));
-            !(own && matches!(words[1], "rw-p" | "---p") || unwinder)
+            let loading = words.get(5).is_some_and(|path| process::is_loading(path));
+            !(own && matches!(words[1], "rw-p" | "---p") || loading)
         };
         let before: Vec<&String> = self.mappings.iter().filter(strange).collect();
         let now = process::mappings(self.pid);
