@@ -116,8 +116,9 @@ fn growth(earlier: &Accounts, later: &Accounts) -> String {
     )
 }
 
-fn percent(part: u64, whole: u64) -> u64 {
-    (u128::from(part) * 100 / u128::from(whole.max(1))) as u64
+/// To the nearest tenth, as the table beside it has them.
+fn percent(part: u64, whole: u64) -> String {
+    format!("{:.1}", part as f64 * 100.0 / whole.max(1) as f64)
 }
 
 #[cfg(test)]
@@ -142,22 +143,22 @@ mod tests {
         };
         check(
             &[(PartName::PythonObjects, 60), (PartName::Rest, 40)],
-            "Most of it is Python objects (60.0 MiB, 60 %): the table",
+            "Most of it is Python objects (60.0 MiB, 60.0 %): the table",
         );
         check(
             &[(PartName::PymallocFree, 30), (PartName::GlibcFree, 30), (PartName::PythonObjects, 40)],
-            "Most of it is free memory that allocators keep (60.0 MiB, 60 %)",
+            "Most of it is free memory that allocators keep (60.0 MiB, 60.0 %)",
         );
         check(
             &[(PartName::GlibcInUse, 30), (PartName::MmappedBlocks, 31), (PartName::LibrariesAndFiles, 59)],
-            "Most of it is memory of C code (61.0 MiB, 50 %)",
+            "Most of it is memory of C code (61.0 MiB, 50.8 %)",
         );
         check(
             &[(PartName::PythonObjects, 40), (PartName::SharedMemory, 40), (PartName::ThreadStacks, 20)],
-            "Nothing has half of it: Python objects 40 %, shared memory 40 %, stacks of threads 20 %.",
+            "Nothing has half of it: Python objects 40.0 %, shared memory 40.0 %, stacks of threads 20.0 %.",
         );
         check(&[], "Nothing has half of it");
-        check(&[(PartName::Rest, u64::MAX >> 20)], "Most of it is memory of C code (16.0 EiB, 100 %)");
+        check(&[(PartName::Rest, u64::MAX >> 20)], "Most of it is memory of C code (16.0 EiB, 100.0 %)");
     }
 
     #[test]

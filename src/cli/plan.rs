@@ -3,6 +3,7 @@
 //! A [`Plan`] is all that the rest of the program sees; nothing below asks arguments, variables, clock or terminal again.
 //! What is wrong with a file named by the user is found here, before any process is touched.
 
+mod choice;
 mod group;
 mod walk;
 

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::cli::plan::{CollectPlan, Selection};
-use crate::cli::values::{BuiltinProbe, Collector, Freeze};
+use crate::cli::values::{BuiltinProbe, Freeze};
 use crate::error::{Error, Kind, Result};
 use crate::freeze::{GilSite, How, Keeper, Purpose};
 use crate::heap::{Capture, CollectionFacts, PythonFacts, TargetFacts};
@@ -127,7 +127,7 @@ pub(crate) fn capture(
     let (process, interpreter, state) = doctor::preflight(pid)?;
     let started = process.start_ticks;
     // What stands or runs can be read; only who wants to hold it himself needs his hands on it.
-    if !reads(plan) || !(process.stands() || plan.freeze == Freeze::Live) {
+    if !plan.needs_no_hold(process.stands()) {
         state?;
     }
     examine(process, interpreter, plan, selection, (begun, now), listener).map_err(|error| match Process::read(pid) {
@@ -176,7 +176,7 @@ fn examine(
     let until = begun + plan.timeout;
     let layout_source = layout_source(&layout);
     let job = Job { pid, plan, selection, listener, interpreter, executable, layout, site, libc_data, until };
-    let (collected, reason) = if reads(plan) {
+    let (collected, reason) = if plan.reads() {
         read(&job, &process, &mut warnings)?
     } else {
         run_probes(&job, target.rss_bytes, &mut warnings)?
@@ -190,7 +190,7 @@ fn examine(
     Ok(Capture {
         target: TargetFacts { python, ..target },
         collection: CollectionFacts {
-            collector: if reads(plan) { "reader" } else { "gdb" }.to_owned(),
+            collector: if plan.reads() { "reader" } else { "gdb" }.to_owned(),
             reason,
             freeze: freeze.to_owned(),
             started_at: utc(now),
@@ -208,27 +208,9 @@ fn examine(
     })
 }
 
-/// Whether memory is read, rather than the interpreter asked.
-fn reads(plan: &CollectPlan) -> bool {
-    match plan.collector {
-        Collector::Reader => true,
-        Collector::Gdb => false,
-        Collector::Auto => plan.exec.is_none() && !plan.probes.need_interpreter,
-    }
-}
-
-fn why(plan: &CollectPlan) -> &'static str {
-    match plan.collector {
-        Collector::Gdb | Collector::Reader => "it was asked for",
-        Collector::Auto if plan.exec.is_some() => "`-e` was given",
-        Collector::Auto if plan.probes.need_interpreter => "it runs probes in the target's own interpreter",
-        Collector::Auto => "it sees the whole heap and runs nothing in the target",
-    }
-}
-
 /// Memory is read: of a twin where possible and wanted, else of the target itself; and the reason for that.
 fn read(job: &Job, process: &Process, warnings: &mut Vec<Notice>) -> Result<(Collected, String)> {
-    let why = why(job.plan);
+    let why = job.plan.why();
     let asked = |way: &str| format!("{why}; on the target itself, as `--freeze {way}` was asked for");
     if process.stands() {
         job.step("somebody has stopped it: it is read as it stands, and left so");
@@ -253,7 +235,7 @@ fn read(job: &Job, process: &Process, warnings: &mut Vec<Notice>) -> Result<(Col
 
 /// Probes are run: in a twin where possible and wanted, else in the target itself; and the reason for that.
 fn run_probes(job: &Job, rss: u64, warnings: &mut Vec<Notice>) -> Result<(Collected, String)> {
-    let why = why(job.plan);
+    let why = job.plan.why();
     let mut keeper = Keeper::start()?;
     match job.plan.freeze {
         Freeze::Stop => {
@@ -284,7 +266,7 @@ fn fall_back(job: &Job, why: &str, impossible: &str, warnings: &mut Vec<Notice>)
             .hint("`--freeze stop` works on the target itself, which is held meanwhile"));
     }
     job.step(&format!("no twin is possible: {impossible}; working on the target itself"));
-    let limit = if reads(job.plan) { "max-pause" } else { "max-hold" };
+    let limit = if job.plan.reads() { "max-pause" } else { "max-hold" };
     warnings.push(
         Notice::new("twin-impossible", format!("no twin is possible: {impossible}"))
             .hint(format!("the target itself was held meanwhile; `--{limit}` limits for how long")),

@@ -177,7 +177,7 @@ pub(crate) fn check(pid: Option<i32>, collect: &CollectPlan) -> Vec<Finding> {
     };
     let gdb = judge::gdb(collect, machine::gdb);
     let Some(pid) = pid else {
-        return vec![judge::architecture(&machine), judge::rights(&machine), gdb];
+        return vec![judge::architecture(&machine), judge::rights(&machine), judge::collector(collect), gdb];
     };
     let mut findings = Vec::new();
     let subject = Subject::read(pid).and_then(|subject| judge::existence(&subject).map(|detail| (subject, detail)));
@@ -197,7 +197,7 @@ pub(crate) fn check(pid: Option<i32>, collect: &CollectPlan) -> Vec<Finding> {
     if permitted {
         let interpreter = find_python(&subject.process);
         findings.push(Finding::of("python", interpreter.as_ref().map_err(Error::clone).and_then(judge::interpreter)));
-        findings.push(Finding::of("state", judge::state(&subject)));
+        findings.push(judge::standing(&subject, collect));
         findings.extend(judge::place(&subject.process, &machine.ourselves));
         if let Ok(interpreter) = &interpreter {
             findings.push(debug_files::finding(interpreter, collect));
@@ -205,9 +205,9 @@ pub(crate) fn check(pid: Option<i32>, collect: &CollectPlan) -> Vec<Finding> {
         let reason = judge::no_twin(&subject.process, &machine, || machine::full(&subject.process));
         findings.push(judge::freeze(&subject.process, reason, collect));
     } else {
-        findings.push(Finding::of("state", judge::state(&subject)));
+        findings.push(judge::standing(&subject, collect));
     }
-    findings.push(gdb);
+    findings.extend([judge::collector(collect), gdb]);
     findings
 }
 

@@ -130,6 +130,16 @@ pub(super) fn state(subject: &Subject) -> Result<String> {
     }
 }
 
+/// The same for an analysis as `collect` asks for, which may need no hold of its own.
+pub(super) fn standing(subject: &Subject, collect: &CollectPlan) -> Finding {
+    match state(subject) {
+        Err(error) if collect.needs_no_hold(subject.process.stands()) => {
+            Finding::limited("state", format!("{}; its memory is read as it is", error.text), Vec::new())
+        }
+        state => Finding::of("state", state),
+    }
+}
+
 /// The error for a process that is no Python while its descendant is: a wrapper's PID was given.
 pub(super) fn wrapper(process: &Process, child: i32, name: &str, version: &str) -> Error {
     let text = format!(
@@ -187,8 +197,12 @@ pub(super) fn no_twin(process: &Process, machine: &Machine, full: impl Fn() -> O
 
 /// What the work would be done on.
 pub(super) fn freeze(process: &Process, no_twin: Option<String>, collect: &CollectPlan) -> Finding {
-    let hold = format!("for at most {} s", collect.max_hold.as_secs_f64());
+    let longest = if collect.reads() { collect.max_pause } else { collect.max_hold };
+    let hold = format!("for at most {} s", longest.as_secs_f64());
     match (no_twin, collect.freeze) {
+        _ if process.stands() && collect.reads() => {
+            Finding::fine("freeze", "none: somebody has stopped it, and it is left so")
+        }
         (_, _) if process.seccomp == 1 => {
             let text = format!("pid {} runs under strict seccomp: it may only read, write and exit", process.pid);
             Finding::blocked("freeze", Error::new(Kind::Busy, text).hint("nothing can be run in it, nor in a twin"))
@@ -270,21 +284,33 @@ pub(super) fn rights(machine: &Machine) -> Finding {
     }
 }
 
-/// The debugger, which `start` starts to see what it can do.
+/// The debugger, which `start` starts to see what it can do. Only who needs it can miss it.
 pub(super) fn gdb(collect: &CollectPlan, start: impl Fn(&Path) -> Result<Gdb>) -> Finding {
     const INSTALL: &str = "install it: `apt-get install gdb` (Debian, Ubuntu), `dnf install gdb` (Fedora, RHEL), \
                            `apk add gdb` (Alpine)";
+    let missing = |text: String, hint: &str| {
+        if collect.reads() {
+            let text = format!("{text}; the reader needs none, `-e`, `-c gdb` and `--probe` do");
+            Finding::limited("gdb", text, vec![hint.to_owned()])
+        } else {
+            Finding::blocked("gdb", Error::new(Kind::Usage, text).hint(hint))
+        }
+    };
     let Some(path) = &collect.gdb else {
-        let text = format!("there is no `{}` in PATH", collect.gdb_name.display());
-        return Finding::blocked("gdb", Error::new(Kind::Usage, text).hint(INSTALL));
+        return missing(format!("there is no `{}` in PATH", collect.gdb_name.display()), INSTALL);
     };
     match start(path) {
         Ok(Gdb { version, python: true }) => Finding::fine("gdb", format!("{} {version}", path.display())),
-        Ok(Gdb { version, python: false }) => {
-            let text = format!("{} {version} was built without Python", path.display());
-            let hint = "install the full one (`apt-get install gdb`, not gdb-minimal)";
-            Finding::blocked("gdb", Error::new(Kind::Usage, text).hint(hint))
-        }
-        Err(error) => Finding::blocked("gdb", error.hint(INSTALL)),
+        Ok(Gdb { version, python: false }) => missing(
+            format!("{} {version} was built without Python", path.display()),
+            "install the full one (`apt-get install gdb`, not gdb-minimal)",
+        ),
+        Err(error) => missing(error.text, INSTALL),
     }
+}
+
+/// What would look into the process, and why that.
+pub(super) fn collector(collect: &CollectPlan) -> Finding {
+    let name = if collect.reads() { "the reader" } else { "GDB" };
+    Finding::fine("collector", format!("{name}: {}", collect.why()))
 }

@@ -223,28 +223,28 @@ fn what_the_work_is_done_on() {
     let filtered = |process: &mut Process, _: &mut Machine| process.seccomp = 2;
     insta::assert_snapshot!(freeze("", &ordinary), @"ok       freeze        on a twin: the process feels a pause of some milliseconds");
     insta::assert_snapshot!(freeze("--freeze stop", &ordinary), @"
-    limited  freeze        on the process itself, stopped for at most 2 s, as `--freeze stop` asks
+    limited  freeze        on the process itself, stopped for at most 0.5 s, as `--freeze stop` asks
                            hint: without it, a twin would be used: the process would feel a pause of some milliseconds
     ");
     insta::assert_snapshot!(freeze("", &filtered), @"
-    limited  freeze        on the process itself, stopped for at most 2 s: it runs under a seccomp filter, which may not allow what a twin needs
+    limited  freeze        on the process itself, stopped for at most 0.5 s: it runs under a seccomp filter, which may not allow what a twin needs
                            hint: `--freeze stop` asks for that without trying a twin first
                            hint: as root (CAP_SYS_ADMIN) we can read the filter, and know what it allows
     ");
     insta::assert_snapshot!(freeze("--freeze twin", &filtered), @"
     no       freeze        no twin of it can be made: it runs under a seccomp filter, which may not allow what a twin needs
-                           hint: --freeze stop   (examines the process itself, stopped for at most 2 s)
+                           hint: --freeze stop   (examines the process itself, stopped for at most 0.5 s)
     ");
     insta::assert_snapshot!(freeze("", &|process, _| process.seccomp = 1), @"
     no       freeze        pid 4711 runs under strict seccomp: it may only read, write and exit
                            hint: nothing can be run in it, nor in a twin
     ");
     insta::assert_snapshot!(freeze("", &|_, machine| machine.architecture = "aarch64"), @"
-    limited  freeze        on the process itself, stopped for at most 2 s: twins are made on x86-64 only, and this is aarch64
+    limited  freeze        on the process itself, stopped for at most 0.5 s: twins are made on x86-64 only, and this is aarch64
                            hint: `--freeze stop` asks for that without trying a twin first
     ");
     insta::assert_snapshot!(freeze("", &|_, machine| machine.committable = Some(5 << 20)), @"
-    limited  freeze        on the process itself, stopped for at most 2 s: vm.overcommit_memory is 2, and a copy of its 100.0 MiB of private memory is more than the 5.0 MiB left to promise
+    limited  freeze        on the process itself, stopped for at most 0.5 s: vm.overcommit_memory is 2, and a copy of its 100.0 MiB of private memory is more than the 5.0 MiB left to promise
                            hint: `--freeze stop` asks for that without trying a twin first
     ");
     let full = judge::no_twin(&super::super::procfs::tests::ordinary(1), &ordinary_machine(), || Some("full".into()));
@@ -290,14 +290,48 @@ fn the_machine_alone() {
 
 #[test]
 fn a_debugger_that_can_run_scripts() {
-    let gdb = |python| judge::gdb(&collect(""), |_| Ok(Gdb { version: "13.1".into(), python }));
-    assert!(gdb(true).verdict == Verdict::Fine);
-    assert_eq!(gdb(false).verdict, Verdict::Blocked(Kind::Usage));
-    let mut nowhere = collect("");
-    nowhere.gdb = None;
-    insta::assert_snapshot!(shown(judge::gdb(&nowhere, |_| unreachable!())), @"
+    let gdb = |options, python| judge::gdb(&collect(options), |_| Ok(Gdb { version: "13.1".into(), python })).verdict;
+    assert_eq!(gdb("", true), Verdict::Fine);
+    assert_eq!(gdb("", false), Verdict::Limited);
+    assert_eq!(gdb("-c gdb", false), Verdict::Blocked(Kind::Usage));
+    let nowhere = |options| {
+        let mut nowhere = collect(options);
+        nowhere.gdb = None;
+        shown(judge::gdb(&nowhere, |_| unreachable!()))
+    };
+    insta::assert_snapshot!(nowhere(""), @"
+    limited  gdb           there is no `gdb` in PATH; the reader needs none, `-e`, `-c gdb` and `--probe` do
+                           hint: install it: `apt-get install gdb` (Debian, Ubuntu), `dnf install gdb` (Fedora, RHEL), `apk add gdb` (Alpine)
+    ");
+    insta::assert_snapshot!(nowhere("-c gdb"), @"
     no       gdb           there is no `gdb` in PATH
                            hint: install it: `apt-get install gdb` (Debian, Ubuntu), `dnf install gdb` (Fedora, RHEL), `apk add gdb` (Alpine)
+    ");
+}
+
+#[test]
+fn what_would_look_into_it() {
+    let collector = |options| shown(judge::collector(&collect(options)));
+    insta::assert_snapshot!(collector(""), @"ok       collector     the reader: it sees the whole heap and runs nothing in the target");
+    insta::assert_snapshot!(collector("-c gdb"), @"ok       collector     GDB: it was asked for");
+}
+
+#[test]
+fn one_that_stands_can_be_read() {
+    let standing = |options| {
+        let mut subject = subject();
+        subject.process.state = 'T';
+        let collect = collect(options);
+        [judge::standing(&subject, &collect), judge::freeze(&subject.process, None, &collect)].map(shown).join("\n")
+    };
+    insta::assert_snapshot!(standing(""), @"
+    limited  state         pid 4711 is stopped (SIGSTOP, or Ctrl-Z in its terminal); its memory is read as it is
+    ok       freeze        none: somebody has stopped it, and it is left so
+    ");
+    insta::assert_snapshot!(standing("-c gdb"), @"
+    no       state         pid 4711 is stopped (SIGSTOP, or Ctrl-Z in its terminal)
+                           hint: let it go on: `kill -CONT 4711`, or `fg` in its terminal
+    ok       freeze        on a twin: the process feels a pause of some milliseconds
     ");
 }
 
@@ -385,7 +419,7 @@ fn python_may_be_examined() {
     let findings = check(Some(running.pid()), &collect(""));
     assert_eq!(exit_code(&findings), 0, "{}", text(&findings, false));
     let what = findings.iter().map(|finding| finding.what).collect::<Vec<_>>();
-    assert_eq!(what, ["process", "permission", "python", "state", "debug info", "freeze", "gdb"]);
+    assert_eq!(what, ["process", "permission", "python", "state", "debug info", "freeze", "collector", "gdb"]);
 }
 
 #[test]
