@@ -12,6 +12,7 @@ import threading
 import warnings
 
 import zoo_classes
+import zoo_extended
 import zoo_library
 import zoo_oracle
 import zoo_running

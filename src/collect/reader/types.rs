@@ -37,6 +37,8 @@ const AFTER_ITEMS: u32 = 16;
 const LONGEST_NAME: usize = 200;
 /// What a type is called whose name cannot be read.
 pub(super) const NAMELESS: &str = "?";
+/// `tp_weaklistoffset` comes so much before `tp_base` (Include/cpython/object.h; Include/object.h to 3.7).
+const WORDS_FROM_WEAKLIST_TO_BASE: u64 = 6;
 /// Objects of a type that are larger have no fields worth looking at beyond.
 const MOST_BASICSIZE: u64 = 1 << 16;
 
@@ -118,6 +120,18 @@ pub(super) struct Type {
     pub(super) has_finalizer: bool,
     /// The `tp_basicsize` of the base in C that decides the kind.
     pub(super) solid_size: u64,
+    /// So many bytes of that are what the kind says; nobody described the rest.
+    pub(super) known_size: u64,
+    /// Where in an object the list of its weak references begins, which it does not own; 0 if it has none.
+    pub(super) weaklist: u64,
+}
+
+/// What a type written in C says of the structs of its objects.
+struct Shape {
+    kind: Kind,
+    members: Vec<(u64, Box<str>)>,
+    /// See [`Type::known_size`].
+    known: u64,
 }
 
 impl Type {
@@ -198,7 +212,8 @@ impl Types {
             members_after_items |= walk.slots(base, &mut members);
             base = view.pointer(base + fields.type_base);
         }
-        let (kind, more) = if walk.is_type(base) { walk.kind_of(base) } else { (Kind::Leaf, Vec::new()) };
+        let nothing = Shape { kind: Kind::Leaf, members: Vec::new(), known: MOST_BASICSIZE };
+        let Shape { kind, members: more, known } = if walk.is_type(base) { walk.shape_of(base) } else { nothing };
         members.extend(more);
         let own = view.word(address + fields.type_dictoffset)? as i64;
         let below = view.word(base + fields.type_dictoffset).unwrap_or(0) as i64;
@@ -206,8 +221,10 @@ impl Types {
             _ if flags & flag::MANAGED_DICT != 0 => Attributes::Managed,
             0 => Attributes::None,
             // The base's own traverse visits it, and its members have it.
-            _ if own == below && base != address => Attributes::None,
-            _ if base == address && kind != Kind::Unknown && kind != Kind::Leaf => Attributes::None,
+            _ if own == below && base != address && own < known as i64 => Attributes::None,
+            _ if base == address && !matches!(kind, Kind::Unknown | Kind::Leaf) && own < known as i64 => {
+                Attributes::None
+            }
             _ => Attributes::At(own),
         };
         let is_heap_type = flags & flag::HEAP_TYPE != 0;
@@ -229,6 +246,8 @@ impl Types {
             items: if kind == Kind::Tuple { walk.items_of_sequence(base) } else { None },
             has_finalizer: self.has_finalizer(address, walk),
             solid_size: view.pointer(base + fields.type_basicsize).min(MOST_BASICSIZE),
+            known_size: known,
+            weaklist: view.pointer((address + fields.type_base).wrapping_sub(WORDS_FROM_WEAKLIST_TO_BASE * WORD)),
         })
     }
 
@@ -257,7 +276,7 @@ impl Types {
             return true;
         }
         // One without references needs no traverse; a type made in C of which we know the struct is not such a one.
-        flags & flag::HAVE_GC == 0 && matches!(walk.kind_of(address).0, Kind::Unknown | Kind::Leaf)
+        flags & flag::HAVE_GC == 0 && matches!(walk.shape_of(address).kind, Kind::Unknown | Kind::Leaf)
     }
 }
 
@@ -332,14 +351,17 @@ impl Walk<'_, '_> {
         format!("{}.{qualname}", module.as_deref().unwrap_or("?"))
     }
 
-    /// The kind of a type written in C, and the members of its objects.
-    fn kind_of(&self, address: u64) -> (Kind, Vec<(u64, Box<str>)>) {
-        self.kind_within(address, LONGEST_CHAIN)
+    /// The shape of the objects of a type written in C.
+    fn shape_of(&self, address: u64) -> Shape {
+        self.shape_within(address, LONGEST_CHAIN)
     }
 
     /// The same, with at most so many bases: a chain of them may close.
-    fn kind_within(&self, address: u64, bases: usize) -> (Kind, Vec<(u64, Box<str>)>) {
-        let Some(bases) = bases.checked_sub(1).filter(|_| self.view.claim(1)) else { return (Kind::Leaf, Vec::new()) };
+    fn shape_within(&self, address: u64, bases: usize) -> Shape {
+        let plain = |kind, members, known| Shape { kind, members, known };
+        let Some(bases) = bases.checked_sub(1).filter(|_| self.view.claim(1)) else {
+            return plain(Kind::Leaf, Vec::new(), MOST_BASICSIZE);
+        };
         let name = self.name_of_type(address);
         let basicsize = self.view.pointer(address + self.fields.type_basicsize);
         let flags = self.view.pointer(address + self.fields.type_flags);
@@ -376,41 +398,46 @@ impl Walk<'_, '_> {
             _ => Kind::Unknown,
         };
         if kind != Kind::Unknown && self.misfit(address).is_none() {
-            return (kind, Vec::new());
+            return plain(kind, Vec::new(), basicsize);
         }
         if let Some(known) = self.structs.known.get(name.as_str()).filter(|known| known.size == basicsize) {
             let named = known.visits.iter().map(|&(offset, step)| (offset, step.into())).collect();
             if let Some(given) = known.given {
-                return (Kind::PlainIf(given), named);
+                return plain(Kind::PlainIf(given), named, basicsize);
             }
             if let Some(library) = Library::of(&name) {
-                return (Kind::Library(library), named);
+                return plain(Kind::Library(library), named, basicsize);
             }
             // What it has beside its own members is its base's: a defaultdict is a dict.
             let base = self.view.pointer(address + self.fields.type_base);
             let inherited =
-                if self.is_type(base) && base != address { self.kind_within(base, bases).0 } else { Kind::Plain };
+                if self.is_type(base) && base != address { self.shape_within(base, bases).kind } else { Kind::Plain };
             let is_container = matches!(inherited, Kind::Dict | Kind::List | Kind::Tuple | Kind::Set);
-            return (if is_container { inherited } else { Kind::Plain }, named);
+            return plain(if is_container { inherited } else { Kind::Plain }, named, basicsize);
         }
         // numpy is no part of CPython, so its structs are not in the tables.
         let is_large = basicsize >= self.fields.object_size + numpy::LEAST_SIZE;
         match Library::of(&name) {
-            Some(array @ Library::NumpyArray) if is_large => return (Kind::Library(array), Vec::new()),
-            Some(scalar @ Library::NumpyScalar(_)) => return (Kind::Library(scalar), Vec::new()),
+            Some(array @ Library::NumpyArray) if is_large => return plain(Kind::Library(array), Vec::new(), basicsize),
+            Some(scalar @ Library::NumpyScalar(_)) => return plain(Kind::Library(scalar), Vec::new(), basicsize),
             _ => {}
         }
-        // A static or heap type in C that adds nothing to its base is read like that, and so is any metatype.
+        // The struct of a type in C begins with its base's (`best_base` in Objects/typeobject.c): what that one says holds, and
+        // what comes behind is not known. Of metatypes it is nothing that matters.
         let base = self.view.pointer(address + self.fields.type_base);
+        let is_collected = flags & flag::HAVE_GC != 0;
         if base != address && self.is_type(base) {
-            let (kind, members) = self.kind_within(base, bases);
+            let inherited = self.shape_within(base, bases);
             let adds_nothing = self.view.pointer(base + self.fields.type_basicsize) == basicsize;
-            let is_metatype = kind.is_of_types();
-            if is_metatype || adds_nothing && kind != Kind::Leaf {
-                return (kind, members);
+            if inherited.kind.is_of_types() || !is_collected && !matches!(inherited.kind, Kind::Leaf | Kind::Unknown) {
+                return Shape { known: basicsize, ..inherited };
+            }
+            if inherited.kind != Kind::Leaf && (adds_nothing || is_collected) {
+                return inherited;
             }
         }
-        (if flags & flag::HAVE_GC != 0 { Kind::Unknown } else { Kind::Leaf }, Vec::new())
+        let kind = if is_collected { Kind::Unknown } else { Kind::Leaf };
+        plain(kind, Vec::new(), if is_collected { self.fields.object_size } else { basicsize })
     }
 
     /// Of a type made by `PyStructSequence_NewType`: its fields, with those that have a name only.

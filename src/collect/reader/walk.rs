@@ -106,7 +106,8 @@ impl Walk<'_, '_> {
             | Kind::Str
             | Kind::Bytes
             | Kind::Plain
-            | Kind::PlainIf(_) => {}
+            | Kind::PlainIf(_)
+            | Kind::Unknown => {}
             Kind::ByteArray => {
                 if let Some(inside) = self.fields.bytearray_object {
                     sink.edge(self.view.pointer(object + inside), Step::Unnamed);
@@ -133,7 +134,9 @@ impl Walk<'_, '_> {
             Kind::Library(library) => {
                 self.visit_library(object, library, sink);
             }
-            Kind::Unknown => self.visit_unknown(object, kind, sink),
+        }
+        if kind.kind == Kind::Unknown || kind.known_size < kind.solid_size {
+            self.visit_unknown(object, kind, sink);
         }
     }
 
