@@ -30,12 +30,14 @@ pub(crate) enum Node {
     Object(ObjectId),
 }
 
-/// The dominator tree of a heap. Takes some twenty bytes for each object, twelve more once children are asked for,
-/// and eight once it is asked who dominates whom.
+/// The dominator tree of a heap. Takes some twenty bytes for each object, four more once it is asked for single objects,
+/// twelve once for children, and eight once it is asked who dominates whom.
 #[derive(Debug)]
 pub(crate) struct Dominators {
+    /// How many objects the heap has, whether they are reached or not.
+    objects: usize,
     /// By row: its number, from 1 in depth-first preorder; a dominator comes before what it dominates.
-    numbers: Vec<u32>,
+    numbers: OnceLock<Vec<u32>>,
     /// By number: the row. The first entry stands for the roots and is no row.
     rows: Vec<u32>,
     /// By number: that of the immediate dominator.
@@ -58,7 +60,7 @@ struct Span {
 impl Dominators {
     /// Computes the tree: each object and each edge a few times.
     pub(crate) fn new(edges: &Edges) -> Dominators {
-        let Search { numbers, rows, parents, semis, others } = Search::new(edges);
+        let Search { rows, parents, semis, others } = Search::new(edges);
         // For each number those from which edges lead to it, but for its parent.
         let referrers = Groups::new(rows.len(), others.iter().copied());
         drop(others);
@@ -67,7 +69,8 @@ impl Dominators {
         let joints = joints(&parents, &dominators, &referrers);
         drop((parents, referrers));
         let retained = retained(edges.heap, &rows, &dominators);
-        Dominators { numbers, rows, dominators, retained, joints, children: OnceLock::new(), spans: OnceLock::new() }
+        let (numbers, children, spans) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Dominators { objects: edges.heap.len(), numbers, rows, dominators, retained, joints, children, spans }
     }
 
     /// Bytes of all that the roots reach.
@@ -170,7 +173,12 @@ impl Dominators {
     }
 
     fn number(&self, object: ObjectId) -> Option<u32> {
-        Some(self.numbers[object.index()]).filter(|&number| number != NONE)
+        let numbers = self.numbers.get_or_init(|| {
+            let mut numbers = vec![NONE; self.objects];
+            (1..).zip(&self.rows[1..]).for_each(|(number, &row)| numbers[row as usize] = number);
+            numbers
+        });
+        Some(numbers[object.index()]).filter(|&number| number != NONE)
     }
 
     fn node(&self, number: u32) -> Node {
@@ -185,7 +193,6 @@ impl Dominators {
 
 /// A depth-first search of all that the roots reach, along edges that hold.
 struct Search {
-    numbers: Vec<u32>,
     rows: Vec<u32>,
     /// By number: from where it was reached first.
     parents: Vec<u32>,
@@ -199,7 +206,13 @@ impl Search {
     fn new(edges: &Edges) -> Search {
         let heap = edges.heap;
         let mut numbers = vec![NONE; heap.len()];
-        let (mut rows, mut parents, mut semis) = (vec![NONE], vec![NONE], vec![NONE]);
+        // What is never written to takes no memory; what grows is copied.
+        let begun = || {
+            let mut column = Vec::with_capacity(heap.len() + 1);
+            column.push(NONE);
+            column
+        };
+        let (mut rows, mut parents, mut semis) = (begun(), begun(), begun());
         let mut others = Vec::new();
         // Edges that led to nothing numbered when they were met, as the number they come from and the row they lead to.
         let mut open: Vec<(u32, u32)> = heap.roots().iter().rev().map(|(object, _)| (NONE, object.0)).collect();
@@ -224,7 +237,7 @@ impl Search {
                 }
             }
         }
-        Search { numbers, rows, parents, semis, others }
+        Search { rows, parents, semis, others }
     }
 }
 
@@ -316,7 +329,8 @@ fn joints(parents: &[u32], dominators: &[u32], others: &Groups<u32>) -> Vec<(u32
 
 /// By number: the sizes of all below in the tree, and its own.
 fn retained(heap: &Heap, rows: &[u32], dominators: &[u32]) -> Vec<u64> {
-    let mut retained = vec![0];
+    let mut retained = Vec::with_capacity(rows.len());
+    retained.push(0);
     retained.extend(rows[1..].iter().map(|&row| heap.size(ObjectId(row))));
     for number in (1..rows.len()).rev() {
         let own = retained[number];

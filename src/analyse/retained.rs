@@ -18,8 +18,8 @@ use super::edges::Edges;
 use super::groups::Groups;
 use crate::heap::ObjectId;
 
-/// A mask: parts that are dealt with together. Fewer bits would mean more rounds, each of which waits for memory.
-type Bits = u128;
+/// A mask: parts that are dealt with together. Fewer bits mean more rounds, more bits more memory to wait for in each.
+type Bits = u32;
 const TOGETHER: usize = Bits::BITS as usize;
 /// The number of the roots in the tree, and their place among the joints.
 const ROOTS: u32 = 0;
@@ -45,9 +45,9 @@ pub(crate) fn retained_by_part(
         *sum = sum.saturating_add(bytes);
     };
     let asked = asked(edges, tree, parts, &part);
-    for object in edges.heap.objects() {
+    for (object, &bytes) in reached(tree).zip(&tree.bytes()[1..]) {
         // Alone, or holding nothing.
-        if let (false, Some(bytes)) = (asked[part(object) as usize], tree.retained(object)) {
+        if !asked[part(object) as usize] {
             add(part(object), bytes);
         }
     }
@@ -78,13 +78,18 @@ pub(crate) fn retained_by_part(
 
 /// By part: does it have to be asked for? Of a single object the tree knows, and of those that hold nothing.
 fn asked(edges: &Edges, tree: &Dominators, parts: usize, part: impl Fn(ObjectId) -> u32) -> Vec<bool> {
-    let (mut reached, mut hold) = (vec![0u32; parts], vec![false; parts]);
-    for object in edges.heap.objects().filter(|&object| tree.retained(object).is_some()) {
+    let (mut counts, mut hold) = (vec![0u32; parts], vec![false; parts]);
+    for object in reached(tree) {
         let part = part(object) as usize;
-        reached[part] += 1;
+        counts[part] += 1;
         hold[part] = hold[part] || edges.held(object).next().is_some();
     }
-    reached.iter().zip(hold).map(|(reached, hold)| *reached > 1 && hold).collect()
+    counts.iter().zip(hold).map(|(count, hold)| *count > 1 && hold).collect()
+}
+
+/// What the roots reach, in the order of the tree.
+fn reached(tree: &Dominators) -> impl Iterator<Item = ObjectId> + '_ {
+    tree.rows()[1..].iter().map(|&row| ObjectId(row))
 }
 
 /// The heap as ways from joint to joint. Objects go by their numbers in the tree, joints also by their places, nearest to
@@ -107,7 +112,8 @@ impl<'t> Joints<'t> {
         let mut numbers = vec![ROOTS];
         numbers.extend(tree.joints().iter().map(|(joint, _)| joint));
         numbers.dedup();
-        let mut above = vec![ROOTS];
+        let mut above = Vec::with_capacity(dominators.len());
+        above.push(ROOTS);
         let mut next = (1..).zip(&numbers[1..]).peekable();
         for (number, &dominator) in (0..).zip(dominators).skip(1) {
             let joint = next.next_if(|(_, joint)| **joint == number);
@@ -129,7 +135,8 @@ impl<'t> Joints<'t> {
 
     /// By number: the parts that are not between it and the joint above, nor its own. `own` has all bits but that of the part.
     fn ways(&self, own: &[Bits]) -> Vec<Bits> {
-        let mut ways: Vec<Bits> = vec![!0];
+        let mut ways: Vec<Bits> = Vec::with_capacity(self.dominators.len());
+        ways.push(!0);
         for (number, &dominator) in self.dominators.iter().enumerate().skip(1) {
             let joint = self.above[number] != self.above[dominator as usize];
             ways.push(if joint { !0 } else { ways[dominator as usize] & own[self.parts[number] as usize] });
