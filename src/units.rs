@@ -105,6 +105,12 @@ pub(crate) fn utc(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}Z")
 }
 
+/// The same to the millisecond: `2025-11-21T04:01:02.345Z`.
+pub(crate) fn utc_precise(time: SystemTime) -> String {
+    let (second, millis) = (utc(time), civil(time).4);
+    format!("{}.{millis:03}Z", second.trim_end_matches('Z'))
+}
+
 /// `time` in UTC for the name of a file: `20251121T040102.345Z`. Names sort as the times do.
 pub(crate) fn utc_for_file_name(time: SystemTime) -> String {
     let (year, month, day, seconds, millis) = civil(time);
@@ -208,7 +214,9 @@ mod tests {
         ] {
             assert_eq!(utc(UNIX_EPOCH + Duration::from_secs(seconds)), text);
         }
-        assert_eq!(utc_for_file_name(UNIX_EPOCH + Duration::from_millis(1_732_161_662_045)), "20241121T040102.045Z");
+        let precise = UNIX_EPOCH + Duration::from_millis(1_732_161_662_045);
+        assert_eq!(utc_precise(precise), "2024-11-21T04:01:02.045Z");
+        assert_eq!(utc_for_file_name(precise), "20241121T040102.045Z");
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! The parts of a report put together from a capture: which of them were asked for, and what must be said beside them.
 
-use super::dominators::Dominators;
 use super::edges::Edges;
-use super::{Extent, Limits, Selection, Series, TargetReport, accounts, histogram, references, retained_by_type};
+use super::{Extent, Limits, Selection, Series, TargetReport, accounts, histogram, references};
 use crate::heap::Capture;
 use crate::notice::Notice;
 
@@ -17,25 +16,24 @@ pub(crate) struct Earlier<'a> {
 }
 
 /// The report of one capture. Notices of the analyses are among the warnings of its collection, and returned to be shown.
-/// Paths of files written are left for whoever writes them. What types retain takes longer than all else: it is computed
-/// only where it is told, and edges are not looked at where nothing asks for them.
+/// Paths of files written are left for whoever writes them. What types retain is told where it is asked for and the capture
+/// has it; edges are not looked at where nothing asks for them.
 pub(crate) fn report(
     capture: &Capture,
     selection: &Selection,
     earlier: Option<Earlier>,
     retained: bool,
 ) -> (TargetReport, Vec<Notice>) {
-    let edges = (retained || !selection.is_empty()).then(|| Edges::new(&capture.heap));
-    let retained = edges.as_ref().filter(|_| retained).map(|edges| retained_by_type(edges, &Dominators::new(edges)));
-    let (totals, types) = histogram(&capture.heap, retained.as_deref());
+    let retained_by_type = capture.retained_by_type.as_deref().filter(|_| retained);
+    let (totals, types) = histogram(&capture.heap, retained_by_type);
+    let edges = (!selection.is_empty()).then(|| Edges::new(&capture.heap));
     let (references, mut notices) =
         edges.map(|edges| references(&edges, &types, selection, Limits::default())).unwrap_or_default();
     let before = earlier.and_then(|earlier| earlier.capture.accounts.as_ref());
     let accounts = capture.accounts.as_ref().map(|now| accounts(now, before));
     let diff = earlier.and_then(|earlier| {
         notices.extend(limits_of_comparison(earlier.capture, capture));
-        let mut series = Series::new(capture, Extent { retained: retained.is_some(), places: false });
-        series.newest_retains(retained.as_deref());
+        let mut series = Series::new(capture, Extent { retained, places: false });
         series.add(earlier.capture, earlier.path, earlier.paired_by);
         series.diff()
     });
@@ -91,6 +89,7 @@ pub(crate) fn limits_of_comparison(old: &Capture, new: &Capture) -> Vec<Notice> 
 mod tests {
     use serde_json::{Value, json};
 
+    use super::super::Holdings;
     use super::*;
     use crate::heap::{CollectionFacts, ThreadFacts, sample};
 
@@ -134,7 +133,8 @@ mod tests {
 
     #[test]
     fn what_types_retain_is_told_where_it_is_asked_for() {
-        let capture = capture("a:app.A=8 -> b\nb:app.B=5\nroot a module app");
+        let mut capture = capture("a:app.A=8 -> b\nb:app.B=5\nroot a module app");
+        capture.retained_by_type = Some(Holdings::of(&capture.heap).by_type);
         let retained = |asked| {
             let (report, _) = report(&capture, &Selection { largest: 1, types: vec![] }, None, asked);
             assert_eq!(report.references.map(|shown| shown.len()), Some(1));

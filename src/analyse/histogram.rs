@@ -30,7 +30,7 @@ pub(super) fn sums(heap: &Heap) -> Vec<Sum> {
 }
 
 /// All of the heap, and each type that has objects; by bytes descending, then type ascending. `retained`, where it is told,
-/// has by type what [`super::retained_by_type`] found.
+/// has by type what [`super::Holdings`] found.
 pub(crate) fn histogram(heap: &Heap, retained: Option<&[u64]>) -> (Totals, Vec<TypeRow>) {
     let mut rows: Vec<TypeRow> = heap
         .type_names()

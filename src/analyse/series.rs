@@ -23,8 +23,6 @@ pub(crate) struct Extent {
 /// The newest capture, and what earlier ones were.
 pub(crate) struct Series<'c> {
     newest: &'c Capture,
-    /// By type, if that was computed elsewhere.
-    newest_retains: Option<&'c [u64]>,
     extent: Extent,
     since: Vec<Since>,
     types: Vec<Census>,
@@ -36,12 +34,7 @@ pub(crate) struct Series<'c> {
 impl<'c> Series<'c> {
     pub(crate) fn new(newest: &'c Capture, extent: Extent) -> Series<'c> {
         let (since, types, places) = (Vec::new(), Vec::new(), Vec::new());
-        Series { newest, newest_retains: None, extent, since, types, places, new: None }
-    }
-
-    /// What each type of the newest retains, where it is known already.
-    pub(crate) fn newest_retains(&mut self, retained: Option<&'c [u64]>) {
-        self.newest_retains = retained;
+        Series { newest, extent, since, types, places, new: None }
     }
 
     /// Adds an earlier capture, read from `path`; the earliest comes first.
@@ -60,14 +53,14 @@ impl<'c> Series<'c> {
             pid: earlier.target.pid,
             paired_by: paired_by.to_owned(),
         });
-        let (types, places, _) = self.censuses(earlier, None, None);
+        let (types, places, _) = self.censuses(earlier, None);
         self.types.push(types);
         self.places.extend(places);
     }
 
     /// What has changed since the first of those added; none if there are none.
     pub(crate) fn diff(mut self) -> Option<Diff> {
-        let (types, places, new) = self.censuses(self.newest, self.newest_retains, self.new.as_deref());
+        let (types, places, new) = self.censuses(self.newest, self.new.as_deref());
         self.types.push(types);
         self.places.extend(places);
         let mut since = self.since.into_iter();
@@ -85,15 +78,11 @@ impl<'c> Series<'c> {
         Some(Diff { since: first, by_way_of: since.collect(), types: deltas(&self.types), places })
     }
 
-    /// By type, by place, and how many are new at each. `known`: what types retain, if it need not be computed.
-    fn censuses(
-        &self,
-        of: &Capture,
-        known: Option<&[u64]>,
-        new: Option<&[bool]>,
-    ) -> (Census, Option<Census>, BTreeMap<Key, u64>) {
+    /// By type, by place, and how many are new at each. What types retain is computed only if the capture does not have it.
+    fn censuses(&self, of: &Capture, new: Option<&[bool]>) -> (Census, Option<Census>, BTreeMap<Key, u64>) {
         let mut come: BTreeMap<Key, u64> = BTreeMap::new();
         let Extent { retained, places } = self.extent;
+        let known = of.retained_by_type.as_deref().filter(|_| retained);
         let unknown = retained && known.is_none();
         let edges = (unknown || places).then(|| Edges::new(&of.heap));
         let tree = edges.as_ref().filter(|_| unknown || retained && places).map(Dominators::new);

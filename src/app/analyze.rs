@@ -5,7 +5,7 @@ use std::thread::{self, ScopedJoinHandle};
 
 use super::Verdict;
 use super::console::{Console, Watcher};
-use crate::analyse::{self, Earlier, Report, TargetReport};
+use crate::analyse::{self, Earlier, Holdings, Report, TargetReport};
 use crate::cli::plan::{AnalyzePlan, Selection, Thresholds};
 use crate::cli::values::Format;
 use crate::collect;
@@ -25,9 +25,9 @@ pub(super) fn run(plan: &AnalyzePlan, console: &Console) -> Result<Verdict> {
     thread::scope(|scope| {
         // What takes long is done while the report is made ready and shown: nobody has to wait for it.
         let one = |pid| {
-            let (report, capture, path) = one(plan, pid, console)?;
+            let (report, capture, holdings, path) = one(plan, pid, console)?;
             let writing = path.clone();
-            Ok((report, path, scope.spawn(move || finish(capture, &writing))))
+            Ok((report, path, scope.spawn(move || finish(capture, holdings, &writing))))
         };
         let running: Vec<_> = subjects.iter().map(|&pid| scope.spawn(move || one(pid))).collect();
         let mut targets = Vec::new();
@@ -92,11 +92,12 @@ struct Finished {
     written: Result<()>,
 }
 
-/// Looks for garbage, and writes the snapshot.
-fn finish(mut capture: Capture, path: &Path) -> Result<Finished> {
+/// Looks for garbage, then who holds what unless that is known: each needs its own memory. Writes the snapshot.
+fn finish(mut capture: Capture, holdings: Option<Holdings>, path: &Path) -> Result<Finished> {
     let garbage = analyse::garbage(&capture.heap);
     capture.garbage.clone_from(&garbage);
-    Ok(Finished { garbage, written: store::write(path, &capture).map(drop) })
+    let holdings = holdings.unwrap_or_else(|| Holdings::of(&capture.heap));
+    Ok(Finished { garbage, written: store::write(path, &capture, &holdings).map(drop) })
 }
 
 /// Waits for what is missing; a report without a snapshot says why.
@@ -124,8 +125,13 @@ fn joined<T>(thread: ScopedJoinHandle<Result<T>>, what: &str) -> Result<T> {
     thread.join().unwrap_or_else(|_| Err(Error::new(Kind::Defect, format!("{what} panicked"))))
 }
 
-/// Collects and compares one process, or without a PID the core: with the report what its snapshot is to have, and its path.
-fn one(plan: &AnalyzePlan, pid: Option<i32>, console: &Console) -> Result<(TargetReport, Capture, PathBuf)> {
+/// Collects and compares one process, or without a PID the core: with the report what its snapshot is to have, as far as it is
+/// known, and its path.
+fn one(
+    plan: &AnalyzePlan,
+    pid: Option<i32>,
+    console: &Console,
+) -> Result<(TargetReport, Capture, Option<Holdings>, PathBuf)> {
     let folder = plan.outputs.snapshot(pid.unwrap_or(0)).parent().unwrap_or(Path::new("/")).to_owned();
     std::fs::create_dir_all(&folder)
         .map_err(|e| Error::new(Kind::BadFile, format!("cannot make the folder {}: {e}", folder.display())))?;
@@ -138,23 +144,28 @@ fn one(plan: &AnalyzePlan, pid: Option<i32>, console: &Console) -> Result<(Targe
     let mut capture = captured?;
     let (earlier, notices) = store::matching(&capture.target, &plan.compare_with)?;
     capture.collection.warnings.extend(notices);
-    let mut report = reported(&capture, &plan.selection, earlier.as_ref(), plan.screen.format);
+    let (mut report, holdings) = reported(&mut capture, &plan.selection, earlier.as_ref(), plan.screen.format);
     draw(&mut report, &capture, &folder)?;
     let path = plan.outputs.snapshot(capture.target.pid);
-    Ok((report, capture, path))
+    Ok((report, capture, holdings, path))
 }
 
 /// The report of a capture, compared with an earlier one if there is one. The table that people read does not tell what
-/// types retain, and does not wait for it.
+/// types retain, and does not wait for it; JSON does, and whatever had to be computed for it is returned too.
 pub(super) fn reported(
-    capture: &Capture,
+    capture: &mut Capture,
     selection: &Selection,
     earlier: Option<&Matched>,
     format: Format,
-) -> TargetReport {
+) -> (TargetReport, Option<Holdings>) {
+    let json = format == Format::Json;
+    let holdings = (json && capture.retained_by_type.is_none()).then(|| Holdings::of(&capture.heap));
+    if let Some(holdings) = &holdings {
+        capture.retained_by_type = Some(holdings.by_type.clone());
+    }
     let selection = analyse::Selection { largest: selection.largest, types: selection.types.clone() };
     let earlier = earlier.map(|e| Earlier { capture: &e.capture, path: &e.path, paired_by: e.paired_by });
-    analyse::report(capture, &selection, earlier, format == Format::Json).0
+    (analyse::report(capture, &selection, earlier, json).0, holdings)
 }
 
 /// Draws what refers to each object shown, and what it refers to, beside the snapshot.

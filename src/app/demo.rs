@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use super::Verdict;
 use super::analyze::{draw, reported};
 use super::console::{Console, Watcher};
-use crate::analyse::Report;
+use crate::analyse::{Holdings, Report};
 use crate::cli::plan::{DemoPlan, Screen};
 use crate::collect;
 use crate::error::{Error, Kind, Result};
@@ -97,7 +97,7 @@ pub(super) fn run(plan: &DemoPlan, console: &Console) -> Result<Verdict> {
         wait()?;
     }
     tell("it served four thousand more; analysing it again");
-    let after = capture(&plan.screen)?;
+    let mut after = capture(&plan.screen)?;
     let pauses = (before.collection.pause_ms, after.collection.pause_ms);
 
     std::fs::create_dir_all(&plan.outputs.directory).map_err(|e| {
@@ -105,12 +105,12 @@ pub(super) fn run(plan: &DemoPlan, console: &Console) -> Result<Verdict> {
     })?;
     let first = plan.outputs.directory.join("demo-before.parquet");
     let second = plan.outputs.directory.join("demo-after.parquet");
-    store::write(&first, &before)?;
-    store::write(&second, &after)?;
+    store::write(&first, &before, &Holdings::of(&before.heap))?;
+    store::write(&second, &after, &Holdings::of(&after.heap))?;
     let earlier = Matched { capture: before, path: first.display().to_string(), paired_by: "pid-and-start-time" };
     let leaking_type =
         crate::cli::plan::Selection { types: vec!["__main__.Session".to_owned()], ..plan.selection.clone() };
-    let mut report = reported(&after, &leaking_type, Some(&earlier), plan.screen.format);
+    let (mut report, _) = reported(&mut after, &leaking_type, Some(&earlier), plan.screen.format);
     report.snapshot = Some(second.display().to_string());
     (report.threads, report.probes) = (None, None);
     draw(&mut report, &after, &plan.outputs.directory)?;

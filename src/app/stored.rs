@@ -13,7 +13,7 @@ pub(super) fn report(plan: &ReportPlan, console: &Console) -> Result<Verdict> {
     let mut capture = store::read(&plan.snapshot)?;
     let (earlier, notices) = store::matching(&capture.target, &plan.compare_with)?;
     capture.collection.warnings.extend(notices);
-    let mut target = reported(&capture, &plan.selection, earlier.as_ref(), plan.screen.format);
+    let (mut target, _) = reported(&mut capture, &plan.selection, earlier.as_ref(), plan.screen.format);
     target.snapshot = Some(plan.snapshot.display().to_string());
     draw(&mut target, &capture, &plan.pictures)?;
     finish(target, plan.thresholds, &plan.screen, plan.selection.top, console)

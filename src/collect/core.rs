@@ -18,7 +18,7 @@ use crate::notice::{Listener, Notice};
 use crate::target::core::{Core, Missing, Search};
 use crate::target::elf::{find_debug_file, within};
 use crate::target::python::{self, Interpreter, Source};
-use crate::units::{Bytes, milliseconds, printable, utc};
+use crate::units::{Bytes, milliseconds, printable, utc_precise};
 
 const MAX_NAME: usize = 200;
 /// How a core has all of the files in it.
@@ -111,7 +111,7 @@ pub(crate) fn capture(plan: &CollectPlan, now: SystemTime, listener: &dyn Listen
             collector: "reader".to_owned(),
             reason: "a core file runs nothing: its memory is read".to_owned(),
             freeze: "none".to_owned(),
-            started_at: utc(now),
+            started_at: utc_precise(now),
             pause_ms: 0.0,
             wall_ms: milliseconds(begun.elapsed()),
             layout_source: super::layout_source(&layout),
@@ -123,6 +123,7 @@ pub(crate) fn capture(plan: &CollectPlan, now: SystemTime, listener: &dyn Listen
         threads: received.threads,
         accounts: None,
         garbage: None,
+        retained_by_type: None,
     })
 }
 

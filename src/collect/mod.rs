@@ -30,7 +30,7 @@ use crate::target::memory::ProcessMemory;
 use crate::target::procfs::Process;
 use crate::target::python::Interpreter;
 use crate::target::{doctor, maps, procfs};
-use crate::units::{milliseconds, utc};
+use crate::units::{milliseconds, utc_precise};
 use executable::Executable;
 use gdb::{Collected, Twinned};
 use probe_source::{Mode, ProbeOrder};
@@ -193,7 +193,7 @@ fn examine(
             collector: if plan.reads() { "reader" } else { "gdb" }.to_owned(),
             reason,
             freeze: freeze.to_owned(),
-            started_at: utc(now),
+            started_at: utc_precise(now),
             pause_ms: milliseconds(pause),
             wall_ms: milliseconds(begun.elapsed()),
             layout_source,
@@ -205,6 +205,7 @@ fn examine(
         threads: received.threads,
         accounts: received.accounts,
         garbage: None,
+        retained_by_type: None,
     })
 }
 

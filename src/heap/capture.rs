@@ -22,6 +22,9 @@ pub(crate) struct Capture {
     pub(crate) accounts: Option<Accounts>,
     /// As found when it was collected: snapshots do not have what it is made of.
     pub(crate) garbage: Option<Garbage>,
+    /// What all objects of each type retain together, by the heap's table of types; where somebody has computed it, or the
+    /// snapshot has it.
+    pub(crate) retained_by_type: Option<Vec<u64>>,
 }
 
 /// Whose heap it is.

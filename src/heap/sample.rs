@@ -19,6 +19,7 @@ pub(crate) fn capture(heap: Heap) -> Capture {
         threads: Vec::new(),
         accounts: None,
         garbage: None,
+        retained_by_type: None,
     }
 }
 

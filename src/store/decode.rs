@@ -15,7 +15,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use rustc_hash::FxHashMap;
 
 use super::pages;
-use super::schema::MAX_VALUES_PER_BYTE;
+use super::schema::{HEAP_COLUMNS, MAX_VALUES_PER_BYTE, TYPE_RETAINED};
 use crate::heap::{Columns, Flags, TypeId};
 
 /// Rows taken from the decoder at a time.
@@ -28,22 +28,34 @@ const MAX_NAME_EXPANSION: usize = 64;
 /// What is wrong with the file; a lowercase fragment.
 pub(super) type Damage = String;
 
-/// All but the roots, which are not among the columns.
-pub(super) fn columns(file: File, length: u64, metadata: &ParquetMetaData) -> Result<Columns, Damage> {
+/// What the columns of a file say. Those that are for others are not looked at.
+#[derive(Debug)]
+pub(super) struct Decoded {
+    /// All but the roots, which are not among the columns.
+    pub(super) heap: Columns,
+    /// By type, of a format that has it.
+    pub(super) retained_by_type: Option<Vec<u64>>,
+}
+
+pub(super) fn columns(file: File, length: u64, metadata: &ParquetMetaData) -> Result<Decoded, Damage> {
     let file = Arc::new(file);
     let budget = usize::try_from(length).unwrap_or(usize::MAX).saturating_mul(MAX_NAME_EXPANSION).max(NAMES_FLOOR);
     let (mut types, mut names) = (Interner::new(budget), Interner::new(budget));
     names.id(b"")?;
     let mut heap = Columns::default();
-    // How many values each column has had.
-    let mut counts = [0u64; 6];
+    let mut retained: Vec<Option<i64>> = Vec::new();
+    let columns = metadata.file_metadata().schema_descr().num_columns();
+    let has_retained = columns > TYPE_RETAINED;
+    let wanted = (0..HEAP_COLUMNS).chain(has_retained.then_some(TYPE_RETAINED));
+    // How many values each has had.
+    let mut counts: Vec<(usize, u64)> = wanted.map(|index| (index, 0)).collect();
     for group in metadata.row_groups() {
         let rows = usize::try_from(group.num_rows()).map_err(|_| "a group has a negative number of rows")?;
-        if group.num_columns() != counts.len() {
+        if group.num_columns() != columns {
             return Err("a group has other columns than the schema".to_owned());
         }
-        for (column, count) in group.columns().iter().zip(&mut counts) {
-            let (start, size) = column.byte_range();
+        for (index, count) in &mut counts {
+            let (start, size) = group.column(*index).byte_range();
             let values = pages::values(&file, start..start.saturating_add(size), length)?;
             *count = count.saturating_add(values);
             if *count > length.saturating_mul(MAX_VALUES_PER_BYTE) {
@@ -54,6 +66,7 @@ pub(super) fn columns(file: File, length: u64, metadata: &ParquetMetaData) -> Re
             }
         }
         let group = Group { file: &file, metadata: group, rows };
+        let before = heap.types.len();
         group.flat::<Int64Type, _>(0, &mut heap.addresses, |value| Ok(value as u64))?;
         group.flat::<ByteArrayType, _>(1, &mut heap.types, |value| Ok(TypeId(types.id(value.data())?)))?;
         group.flat::<Int64Type, _>(2, &mut heap.sizes, |value| Ok(value as u64))?;
@@ -74,11 +87,22 @@ pub(super) fn columns(file: File, length: u64, metadata: &ParquetMetaData) -> Re
             Some(value) => names.id(value.data()),
             None => Ok(0),
         })?;
+        if has_retained {
+            let mut kinds = heap.types[before..].iter();
+            retained.resize(types.ids.len(), None);
+            let same = |value| match kinds.next().map(|kind| *retained[kind.index()].get_or_insert(value)) {
+                Some(known) if known == value => Ok(()),
+                _ => Err("the rows of a type differ in what it retains".to_owned()),
+            };
+            group.flat::<Int64Type, ()>(TYPE_RETAINED, &mut Vec::new(), same)?;
+        }
     }
     heap.starts.push(heap.referents.len() as u64);
     heap.type_names = types.into_table();
     heap.names = names.into_table();
-    Ok(heap)
+    let retained_by_type =
+        has_retained.then(|| retained.into_iter().map(|known| known.map_or(0, |value| value as u64)).collect());
+    Ok(Decoded { heap, retained_by_type })
 }
 
 /// One row group.
@@ -217,17 +241,37 @@ mod tests {
 
     /// What becomes of two rows with these flags, referents and edge names.
     fn check(flags: i32, referents: List<i32>, names: List<&str>, expected: Result<&[u64], &str>) {
+        let found = of(1, flags, referents, names, [0, 0]);
+        assert_eq!(found.as_ref().ok().and_then(|found| found.retained_by_type.as_ref()), None);
+        let starts = found.map(|found| found.heap.starts);
+        assert_eq!(starts.as_deref(), expected.map_err(str::to_owned).as_ref().copied());
+    }
+
+    /// Two rows of one type, in a format.
+    fn of(
+        format: u64,
+        flags: i32,
+        referents: List<i32>,
+        names: List<&str>,
+        retained: [i64; 2],
+    ) -> Result<Decoded, Damage> {
         let mut file = tempfile::tempfile().expect("a file");
         let properties = schema::properties(Vec::new()).expect("constants");
-        let mut writer = SerializedFileWriter::new(&mut file, schema::schema(), properties.into()).expect("a writer");
+        let mut writer =
+            SerializedFileWriter::new(&mut file, schema::schema(format), properties.into()).expect("a writer");
         let mut group = writer.next_row_group().expect("a group");
-        for index in 0..6 {
-            let mut column = group.next_column().expect("open").expect("there are six");
+        let mut index = 0;
+        while let Some(mut column) = group.next_column().expect("open") {
             let written = match index {
                 0 | 2 => column.typed::<Int64Type>().write_batch(&[16, 32], None, None),
                 1 => column.typed::<ByteArrayType>().write_batch(&["t".into(), "t".into()], None, None),
                 3 => column.typed::<Int32Type>().write_batch(&[flags; 2], None, None),
                 4 => column.typed::<Int32Type>().write_batch(referents.0, Some(referents.1), Some(referents.2)),
+                6 => column.typed::<Int32Type>().write_batch(&[], Some(&[0, 0]), None),
+                7 => column.typed::<Int64Type>().write_batch(&[], Some(&[0, 0]), None),
+                TYPE_RETAINED => column.typed::<Int64Type>().write_batch(&retained, None, None),
+                10 => column.typed::<Int32Type>().write_batch(&[7, 7], None, None),
+                9 | 11 | 12 => column.typed::<ByteArrayType>().write_batch(&["h".into(), "h".into()], None, None),
                 _ => {
                     let values: Vec<ByteArray> = names.0.iter().map(|&name| name.into()).collect();
                     column.typed::<ByteArrayType>().write_batch(&values, Some(names.1), Some(names.2))
@@ -235,14 +279,22 @@ mod tests {
             };
             written.expect("written");
             column.close().expect("closed");
+            index += 1;
         }
         group.close().expect("closed");
         writer.finish().expect("finished");
         drop(writer);
         let metadata = ParquetMetaDataReader::new().parse_and_finish(&file).expect("metadata");
         let length = file.metadata().expect("open").len();
-        let found = columns(file, length, &metadata).map(|columns| columns.starts);
-        assert_eq!(found.as_deref(), expected.map_err(str::to_owned).as_ref().copied());
+        columns(file, length, &metadata)
+    }
+
+    #[test]
+    fn what_a_type_retains_is_the_same_in_each_of_its_rows() {
+        let none = || (&[][..], &[0, 0][..], &[0, 0][..]);
+        let found = |retained| of(2, 1, none(), (&[], &[0, 0], &[0, 0]), retained).map(|found| found.retained_by_type);
+        assert_eq!(found([-1, -1]), Ok(Some(vec![u64::MAX])));
+        assert_eq!(found([4, 5]), Err("the rows of a type differ in what it retains".to_owned()));
     }
 
     #[test]

@@ -7,15 +7,21 @@ use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Typ
 use parquet::errors::{ParquetError, Result};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 
-use crate::heap::{Heap, ObjectId};
+use crate::analyse::Holdings;
+use crate::heap::{Capture, ObjectId};
 
 /// Rows that readers may take on side by side; also how much is held in memory before it is written.
 const GROUP_ROWS: usize = 1 << 20;
 /// Rows handed to the packer at a time.
 const BATCH_ROWS: usize = 1 << 14;
 
-/// Writes all objects of `heap` by ascending address.
-pub(super) fn rows<W: Write + Send>(heap: &Heap, file: &mut SerializedFileWriter<W>) -> Result<()> {
+/// Writes all objects of the heap by ascending address.
+pub(super) fn rows<W: Write + Send>(
+    capture: &Capture,
+    holdings: &Holdings,
+    file: &mut SerializedFileWriter<W>,
+) -> Result<()> {
+    let Capture { heap, target, collection, .. } = capture;
     let bytes = |texts: &[Box<str>]| texts.iter().map(|text| ByteArray::from(&**text)).collect::<Vec<_>>();
     let (types, names) = (bytes(heap.type_names()), bytes(heap.names()));
     for group in slices(0..heap.len(), GROUP_ROWS) {
@@ -29,6 +35,13 @@ pub(super) fn rows<W: Write + Send>(heap: &Heap, file: &mut SerializedFileWriter
         out.list::<Int32Type>(1, referents, |&referent| Some(referent as i32))?;
         let name = |&name: &u32| (name != 0).then(|| names[name as usize].clone());
         out.list::<ByteArrayType>(2, |row| heap.edge_name_ids(row), name)?;
+        out.optional::<Int32Type>(|row| Some(holdings.dominator(row)?.0 as i32))?;
+        out.optional::<Int64Type>(|row| Some(holdings.retained(row)? as i64))?;
+        out.column::<Int64Type>(|row| holdings.by_type[heap.type_of(row).index()] as i64)?;
+        out.text(&target.host)?;
+        out.column::<Int32Type>(|_| target.pid)?;
+        out.text(&target.start_time)?;
+        out.text(&collection.started_at)?;
         out.writer.close()?;
     }
     Ok(())
@@ -49,6 +62,28 @@ impl<W: Write + Send> Group<'_, W> {
             values.clear();
             values.extend(objects(batch).map(&value));
             column.typed::<T>().write_batch(&values, None, None)?;
+        }
+        column.close()
+    }
+
+    /// The next column, the same text in each row.
+    fn text(&mut self, text: &str) -> Result<()> {
+        let text = ByteArray::from(text);
+        self.column::<ByteArrayType>(|_| text.clone())
+    }
+
+    /// The next column, in each row a value or null.
+    fn optional<T: DataType>(&mut self, value: impl Fn(ObjectId) -> Option<T::T>) -> Result<()> {
+        let mut column = self.writer.next_column()?.ok_or_else(no_column)?;
+        let (mut values, mut definitions) = (Vec::with_capacity(BATCH_ROWS), Vec::with_capacity(BATCH_ROWS));
+        for batch in slices(self.rows.clone(), BATCH_ROWS) {
+            values.clear();
+            definitions.clear();
+            for value in objects(batch).map(&value) {
+                definitions.push(i16::from(value.is_some()));
+                values.extend(value);
+            }
+            column.typed::<T>().write_batch(&values, Some(&definitions), None)?;
         }
         column.close()
     }

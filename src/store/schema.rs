@@ -16,8 +16,8 @@ use serde_json::{Map, Value};
 
 use crate::heap::{Accounts, Capture, CollectionFacts, Coverage, Garbage, ObjectId, Root, TargetFacts, ThreadFacts};
 
-/// The number of the format that this program writes, and the newest it reads.
-pub(super) const FORMAT: u64 = 1;
+/// The number of the format that this program writes, and the newest it reads; it reads all before it.
+pub(super) const FORMAT: u64 = 2;
 
 /// Keys of the file's metadata.
 pub(super) const FORMAT_KEY: &str = "memory-analyzer.format";
@@ -32,15 +32,29 @@ pub(super) const TOOL: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_P
 /// One row per object, by ascending address. `referents` are row numbers from 0 through the whole file (DuckDB's
 /// `file_row_number`); `edge_names` runs beside it, null where an edge has no name. Indexes of lists and tuples are not
 /// written down: they are the positions.
-const SCHEMA: &str = "
-    message heap {
-        required int64 address (INTEGER(64, false));
-        required binary type (STRING);
-        required int64 size (INTEGER(64, false));
-        required int32 flags;
-        required group referents (LIST) { repeated group list { required int32 element (INTEGER(32, false)); } }
-        required group edge_names (LIST) { repeated group list { optional binary element (STRING); } }
-    }";
+const HEAP: &str = "
+    required int64 address (INTEGER(64, false));
+    required binary type (STRING);
+    required int64 size (INTEGER(64, false));
+    required int32 flags;
+    required group referents (LIST) { repeated group list { required int32 element (INTEGER(32, false)); } }
+    required group edge_names (LIST) { repeated group list { optional binary element (STRING); } }";
+/// How many these are.
+pub(super) const HEAP_COLUMNS: usize = 6;
+
+/// Since format 2, for those who ask by SQL; of all this we read `type_retained` alone. `dominator` is the row number of the
+/// immediate dominator, null where that is no single object; `retained` null where no root reaches the object; `type_retained`
+/// what all of its type retain together. The rest is whose heap it is, the same in every row, which takes next to no room.
+const FOR_SQL: &str = "
+    optional int32 dominator (INTEGER(32, false));
+    optional int64 retained (INTEGER(64, false));
+    required int64 type_retained (INTEGER(64, false));
+    required binary host (STRING);
+    required int32 pid;
+    required binary start_time (STRING);
+    required binary started_at (STRING);";
+/// Its place among all columns.
+pub(super) const TYPE_RETAINED: usize = 8;
 
 /// DELTA_BINARY_PACKED packs so many values at a time, in so many parts of which each has a bit width of its own.
 const BLOCK_VALUES: usize = 128;
@@ -56,8 +70,11 @@ const ZSTD_LEVEL: i32 = 1;
 /// A dictionary that outgrew this is written as plain strings: it would no longer be one.
 const DICTIONARY_BYTES: usize = 4 << 20;
 
-pub(super) fn schema() -> TypePtr {
-    Arc::new(parse_message_type(SCHEMA).expect("the schema is a constant that a test reads"))
+/// That of a format which this program reads.
+pub(super) fn schema(format: u64) -> TypePtr {
+    let for_sql = if format < 2 { "" } else { FOR_SQL };
+    let message = format!("message heap {{ {HEAP} {for_sql} }}");
+    Arc::new(parse_message_type(&message).expect("the schemas are constants that a test reads"))
 }
 
 /// How the columns are packed. Addresses and referents are not compressed beyond their differences: it saves little, and
@@ -79,7 +96,8 @@ pub(super) fn properties(facts: Vec<KeyValue>) -> Result<WriterProperties> {
             .set_column_delta_binary_packed_encoder_options(column.clone(), blocks)
             .set_column_compression(column, Compression::UNCOMPRESSED);
     }
-    Ok(builder.build())
+    // Many differ, but neighbours are alike: that is for the compression.
+    Ok(builder.set_column_dictionary_enabled(column(&["dominator"]), false).build())
 }
 
 /// What is kept of a [`Capture`] beside the heap's columns, as JSON under [`CAPTURE_KEY`].

@@ -15,9 +15,10 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescriptor;
 
 use super::checksum::{self, Summing};
-use super::decode::{self, Damage};
+use super::decode::{self, Damage, Decoded};
 use super::schema::{self, CAPTURE_KEY, CHECKSUM_KEY, FORMAT, FORMAT_KEY, Facts, TOOL, TOOL_KEY};
 use super::{encode, quiet, whole};
+use crate::analyse::Holdings;
 use crate::error::{Error, Kind, Result};
 use crate::heap::{Capture, ObjectId, TargetFacts};
 use crate::units::printable;
@@ -29,13 +30,13 @@ const TAIL_BYTES: u64 = 8;
 /// Longest path and foreign text shown in a message.
 const SHOWN: usize = 300;
 
-/// Writes `capture` to `path`, in place of what is there, and says how many bytes that took.
+/// Writes `capture`, and who holds what in it, to `path`, in place of what is there, and says how many bytes that took.
 ///
 /// The file appears when it is complete, with mode 0600: until then it has another name in the same directory.
-pub(crate) fn write(path: &Path, capture: &Capture) -> Result<u64> {
+pub(crate) fn write(path: &Path, capture: &Capture, holdings: &Holdings) -> Result<u64> {
     let failed = |error| refused("write", path, error);
     let mut file = whole::begin(path).map_err(failed)?;
-    encode_into(file.as_file_mut(), capture).map_err(|error| match error {
+    encode_into(file.as_file_mut(), capture, holdings).map_err(|error| match error {
         ParquetError::External(cause) => match cause.downcast::<io::Error>() {
             Ok(error) => failed(*error),
             Err(other) => Error::new(Kind::Defect, format!("cannot write snapshot {}: {other}", shown(path))),
@@ -46,15 +47,15 @@ pub(crate) fn write(path: &Path, capture: &Capture) -> Result<u64> {
     Ok(length)
 }
 
-fn encode_into(file: &mut File, capture: &Capture) -> parquet::errors::Result<()> {
+fn encode_into(file: &mut File, capture: &Capture, holdings: &Holdings) -> parquet::errors::Result<()> {
     let facts = serde_json::to_string(&Facts::of(capture)).map_err(|error| ParquetError::External(error.into()))?;
     let pair = |key: &str, value: String| KeyValue::new(key.to_owned(), Some(value));
     // The format first: it is looked for before the rest is understood.
     let pairs = [(FORMAT_KEY, FORMAT.to_string()), (TOOL_KEY, TOOL.to_owned()), (CAPTURE_KEY, facts.clone())];
     let properties = schema::properties(pairs.map(|(key, value)| pair(key, value)).into())?;
     let (file, sum) = Summing::new(file);
-    let mut writer = SerializedFileWriter::new(file, schema::schema(), Arc::new(properties))?;
-    encode::rows(&capture.heap, &mut writer)?;
+    let mut writer = SerializedFileWriter::new(file, schema::schema(FORMAT), Arc::new(properties))?;
+    encode::rows(capture, holdings, &mut writer)?;
     writer.flush()?;
     writer.append_key_value_metadata(pair(CHECKSUM_KEY, sum.proof(&facts)));
     writer.finish()?;
@@ -129,17 +130,18 @@ fn decode(file: File, length: u64) -> std::result::Result<Capture, Refusal> {
     if !checksum::fits_rows(&proof, &file, length).map_err(|error| error.to_string())? {
         return Err("its rows do not fit their checksum".into());
     }
-    let mut columns = decode::columns(file, length, &metadata)?;
-    columns.roots = facts.roots.into_iter().map(|fact| (ObjectId(fact.row), fact.root)).collect();
+    let Decoded { mut heap, retained_by_type } = decode::columns(file, length, &metadata)?;
+    heap.roots = facts.roots.into_iter().map(|fact| (ObjectId(fact.row), fact.root)).collect();
     Ok(Capture {
         target: facts.target,
         collection: facts.collection,
         coverage: facts.coverage,
-        heap: columns.into_heap()?,
+        heap: heap.into_heap()?,
         probes: facts.probes,
         threads: facts.threads,
         accounts: facts.accounts,
         garbage: facts.garbage,
+        retained_by_type,
     })
 }
 
@@ -156,13 +158,13 @@ fn decode_facts(file: &File, length: u64) -> std::result::Result<Opened, Refusal
     let Some(format) = value_of(FORMAT_KEY, &footer) else {
         return Err(Refusal::Foreign("a Parquet file of another kind"));
     };
-    match format.parse::<u64>() {
-        Ok(FORMAT) => {}
+    let format = match format.parse::<u64>() {
+        Ok(known @ 1..=FORMAT) => known,
         Ok(newer) if newer > FORMAT => return Err(Refusal::Newer { format, tool: value_of(TOOL_KEY, &footer) }),
         _ => return Err("its format has no number".into()),
-    }
+    };
     // Our own schema in place of the file's, which the decoder would take at its word.
-    let schema = Arc::new(SchemaDescriptor::new(schema::schema()));
+    let schema = Arc::new(SchemaDescriptor::new(schema::schema(format)));
     let options = ParquetMetaDataOptions::new().with_schema(schema);
     let metadata =
         ParquetMetaDataReader::decode_metadata_with_options(&footer, Some(&options)).map_err(decode::damage)?;
@@ -241,6 +243,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
+    use super::schema::{HEAP_COLUMNS, TYPE_RETAINED};
     use super::*;
     use crate::heap::{
         Accounts, CollectionFacts, Coverage, Flags, Frame, HeapBuilder, LocalVariable, PythonFacts, Root, TargetFacts,
@@ -280,6 +283,7 @@ mod tests {
             threads: vec![ThreadFacts { ident: u64::MAX, name: "MainThread".into(), frames: vec![frame] }],
             accounts: Some(Accounts { rss_bytes: 8192, parts: Vec::new() }),
             garbage: None,
+            retained_by_type: None,
         }
     }
 
@@ -301,11 +305,15 @@ mod tests {
         format!("{objects}{:?}\n{facts}", heap.roots())
     }
 
+    fn save(path: &Path, capture: &Capture) -> Result<u64> {
+        write(path, capture, &Holdings::of(&capture.heap))
+    }
+
     /// A directory with a snapshot in it.
     fn written() -> (tempfile::TempDir, PathBuf) {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("4711.parquet");
-        write(&path, &capture()).expect("written");
+        save(&path, &capture()).expect("written");
         (directory, path)
     }
 
@@ -317,7 +325,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let (directory, path) = written();
-        let length = write(&path, &capture()).expect("in place of the first");
+        let length = save(&path, &capture()).expect("in place of the first");
         let metadata = fs::metadata(&path).expect("there");
         assert_eq!((metadata.len(), metadata.permissions().mode() & 0o7777), (length, 0o600));
         assert_eq!(names_in(directory.path()), ["4711.parquet"]);
@@ -328,7 +336,7 @@ mod tests {
     fn a_failure_to_write_says_why_and_leaves_nothing() {
         let directory = tempfile::tempdir().expect("a directory");
         let check = |path: &str, kind, cause: &str| {
-            let error = write(&directory.path().join(path), &capture()).expect_err("this cannot be written");
+            let error = save(&directory.path().join(path), &capture()).expect_err("this cannot be written");
             assert_eq!(error.kind, kind);
             assert!(error.text.starts_with("cannot write snapshot `/") && error.text.contains(cause), "{error}");
         };
@@ -363,7 +371,7 @@ mod tests {
         assert_eq!(refusal(b"#!"), format!("`x` is not a snapshot: it is no Parquet file | {hint}"));
         assert_eq!(refusal(b"#!/bin/sh"), format!("`x` is not a snapshot: it is no Parquet file | {hint}"));
         let mut foreign = Vec::new();
-        SerializedFileWriter::new(&mut foreign, schema::schema(), Default::default())
+        SerializedFileWriter::new(&mut foreign, schema::schema(FORMAT), Default::default())
             .and_then(SerializedFileWriter::close)
             .expect("a Parquet file without our keys");
         assert_eq!(refusal(&foreign), format!("`x` is not a snapshot: it is a Parquet file of another kind | {hint}"));
@@ -377,12 +385,56 @@ mod tests {
         assert_eq!(error.kind.exit_code(), 9);
     }
 
+    /// By the names of its columns alone, as any program would read it.
+    #[test]
+    fn others_read_who_holds_what_and_whose_it_is() {
+        use parquet::file::reader::{FileReader, SerializedFileReader};
+        use parquet::record::{Field, RowAccessor};
+
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("x");
+        let heap = sample::heap(
+            "m:builtins.module=1 -> a, b
+             a:app.Node=10 -> s
+             b:app.Node=20 -> s
+             s:app.Shared=100
+             g:app.Node=5 -> a
+             root m module app",
+        );
+        let mut capture = Capture { heap, ..capture() };
+        capture.target.host = "one".into();
+        capture.target.start_time = "2026-01-02T03:04:05Z".into();
+        capture.collection.started_at = "2026-01-02T04:00:00.250Z".into();
+        save(&path, &capture).expect("written");
+        let reader = SerializedFileReader::new(File::open(&path).expect("open")).expect("Parquet");
+        let rows: Vec<_> = reader.get_row_iter(None).expect("rows").map(|row| row.expect("a row")).collect();
+        let fields: Vec<Vec<Field>> =
+            rows.iter().map(|row| row.get_column_iter().map(|(_, field)| field.clone()).collect()).collect();
+        let names: Vec<&String> = rows[0].get_column_iter().map(|(name, _)| name).skip(HEAP_COLUMNS).collect();
+        let expected = ["dominator", "retained", "type_retained", "host", "pid", "start_time", "started_at"];
+        assert_eq!(names, expected);
+        let held: Vec<_> = fields.iter().map(|row| row[HEAP_COLUMNS..TYPE_RETAINED + 1].to_vec()).collect();
+        let row = |dominator: Option<u32>, retained: Option<u64>, of_type| {
+            let dominator = dominator.map_or(Field::Null, Field::UInt);
+            vec![dominator, retained.map_or(Field::Null, Field::ULong), Field::ULong(of_type)]
+        };
+        let node = |bytes: Option<u64>| row(bytes.map(|_| 0), bytes, 130);
+        let module = row(None, Some(131), 131);
+        assert_eq!(held, [module, node(Some(10)), node(Some(20)), row(Some(0), Some(100), 100), node(None)]);
+        for row in rows {
+            assert_eq!(row.get_string(TYPE_RETAINED + 1).expect("a text"), "one");
+            assert_eq!(row.get_int(TYPE_RETAINED + 2).expect("a number"), 4711);
+            assert_eq!(row.get_string(TYPE_RETAINED + 3).expect("a text"), "2026-01-02T03:04:05Z");
+            assert_eq!(row.get_string(TYPE_RETAINED + 4).expect("a text"), "2026-01-02T04:00:00.250Z");
+        }
+    }
+
     /// `content` with the number of its format replaced.
     fn with_format(content: &[u8], format: u8) -> Vec<u8> {
         let key = FORMAT_KEY.as_bytes();
         let at = content.windows(key.len()).position(|window| window == key).expect("the key") + key.len();
         let mut content = content.to_vec();
-        assert_eq!(content[at..at + 3], [0x18, 1, b'1']);
+        assert_eq!(content[at..at + 3], [0x18, 1, b'2']);
         content[at + 2] = format;
         content
     }
@@ -391,11 +443,11 @@ mod tests {
     fn a_newer_format_says_so() {
         let (_directory, path) = written();
         let good = fs::read(&path).expect("read");
-        let newer = with_format(&good, b'2');
+        let newer = with_format(&good, b'3');
         assert_eq!(
             refusal(&newer),
             format!(
-                "cannot read snapshot `x`: it has format 2, and this is {TOOL}, which reads formats up to 1 | \
+                "cannot read snapshot `x`: it has format 3, and this is {TOOL}, which reads formats up to 2 | \
                  update memory-analyzer: the snapshot was written by {TOOL}"
             )
         );
@@ -434,7 +486,7 @@ mod tests {
         let capture = Capture { heap: builder.finish().0, ..capture() };
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("x");
-        write(&path, &capture).expect("written");
+        save(&path, &capture).expect("written");
         assert_eq!(read(&path).expect("the same as we write it").heap.len(), 200_000);
 
         // The same rows as one could compress them, ten thousandfold and more: not how we write.
@@ -452,8 +504,8 @@ mod tests {
         let bomb_path = directory.path().join("bomb");
         let mut file = File::create(&bomb_path).expect("created");
         let (file, sum) = Summing::new(&mut file);
-        let mut writer = SerializedFileWriter::new(file, schema::schema(), properties.into()).expect("made");
-        encode::rows(&capture.heap, &mut writer).expect("encoded");
+        let mut writer = SerializedFileWriter::new(file, schema::schema(FORMAT), properties.into()).expect("made");
+        encode::rows(&capture, &Holdings::of(&capture.heap), &mut writer).expect("encoded");
         writer.flush().expect("flushed");
         // Whoever makes one can also make its checksum fit.
         let proof = sum.proof(&capture_fact.expect("the capture"));
@@ -493,8 +545,10 @@ mod tests {
         fn any_heap_comes_back(capture in heaps()) {
             let directory = tempfile::tempdir().expect("a directory");
             let path = directory.path().join("x");
-            write(&path, &capture).expect("written");
-            prop_assert_eq!(told(&read(&path).expect("read")), told(&capture));
+            save(&path, &capture).expect("written");
+            let again = read(&path).expect("read");
+            prop_assert_eq!(told(&again), told(&capture));
+            prop_assert_eq!(again.retained_by_type, Some(Holdings::of(&again.heap).by_type));
         }
     }
 }
