@@ -18,6 +18,7 @@ mod matrix;
 mod places;
 mod reader;
 mod reports;
+mod sql;
 mod stop;
 mod support;
 mod tidy;

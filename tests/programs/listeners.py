@@ -44,7 +44,7 @@ def serve(requests):
 def where():
     retained = sum(sys.getsizeof(marker) + sys.getsizeof(marker.note) for marker in BUS.listeners)
     addresses = {"bus": hex(id(BUS)), "listeners": hex(id(BUS.listeners))}
-    return json.dumps(dict(addresses, count=len(BUS.listeners), retained=retained))
+    return json.dumps(dict(addresses, count=len(BUS.listeners), retained=retained, marker=sys.getsizeof(BUS.last)))
 
 
 serve(17)
