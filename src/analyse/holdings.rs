@@ -8,7 +8,7 @@ use crate::heap::{Heap, ObjectId};
 /// The dominator tree of a heap, and what its types retain.
 #[derive(Debug)]
 pub(crate) struct Holdings {
-    tree: Dominators,
+    pub(super) tree: Dominators,
     /// By type: what all objects of it retain together, as a set.
     pub(crate) by_type: Vec<u64>,
 }
