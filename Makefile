@@ -30,10 +30,11 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 
-# Pause, time and memory at 100k, 1M and 5M objects, beside the predecessor.
+# Pause, time and memory at 100k, 1M and 5M objects, beside the predecessor; who holds what of 1M and 10M.
 bench:
 	$(CARGO) build --release --locked
 	python3 benches/run.py
+	python3 benches/walks.py
 
 install:
 	$(CARGO) install --locked --path .
