@@ -29,6 +29,26 @@ impl serde::Serialize for Address {
     }
 }
 
+impl FromStr for Address {
+    type Err = String;
+
+    /// Reads what is displayed.
+    fn from_str(text: &str) -> Result<Address, String> {
+        let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+        // `from_str_radix` would take a sign.
+        let digits = digits.filter(|digits| !digits.starts_with('+'));
+        let address = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        address.map(Address).ok_or_else(|| "an address such as 0x7f3f010d4050".to_owned())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Address {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
+        let text = <std::borrow::Cow<str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// A size in bytes, written for people: `512 B`, `2.4 KiB`, `1.0 GiB`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Bytes(pub(crate) u64);

@@ -49,6 +49,7 @@ pub(crate) fn report(
         diff,
         accounts,
         garbage: capture.garbage.clone(),
+        suspects: capture.suspects.clone(),
         threads: (!capture.threads.is_empty()).then(|| capture.threads.clone()),
         probes: (!capture.probes.is_empty()).then(|| capture.probes.clone()),
         snapshot: None,

@@ -182,10 +182,21 @@ impl Path<'_> {
 
     /// The path as one expression.
     pub(super) fn expression(&self, edges: &Edges) -> String {
+        self.written(edges, self.steps.iter().map(|(_, label)| *label))
+    }
+
+    /// The same, for all that is in a container on the path.
+    pub(super) fn place(&self, edges: &Edges, container: ObjectId) -> String {
+        let outside = self.steps.iter().position(|(object, _)| *object == container).map_or(0, |index| index + 1);
+        let alike = |label: Label| if label.is_subscript(edges.heap) { Label::Many } else { label };
+        let label =
+            |(index, &(_, label)): (usize, &(ObjectId, Label))| if index < outside { label } else { alike(label) };
+        self.written(edges, self.steps.iter().enumerate().map(label))
+    }
+
+    fn written(&self, edges: &Edges, labels: impl Iterator<Item = Label>) -> String {
         let mut expression = self.start.expression();
-        for (_, label) in &self.steps {
-            append(&mut expression, &label.written(edges.heap));
-        }
+        labels.for_each(|label| append(&mut expression, &label.written(edges.heap)));
         expression
     }
 }

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::AccountsReport;
 use crate::error::Error;
-use crate::heap::{CollectionFacts, Coverage, Garbage, TargetFacts, ThreadFacts};
+pub(crate) use crate::heap::Step;
+use crate::heap::{CollectionFacts, Coverage, Garbage, Suspect, TargetFacts, ThreadFacts};
 use crate::units::Address;
 
 /// One run of the program.
@@ -56,6 +57,9 @@ pub(crate) struct TargetReport {
     pub(crate) references: Option<Vec<References>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) diff: Option<Diff>,
+    /// Of a comparison those that grew first; each kind by what they retain, most first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) suspects: Option<Vec<Suspect>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) accounts: Option<AccountsReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,15 +114,6 @@ pub(crate) struct References {
     pub(crate) path_to_root: Vec<Step>,
     /// Pictures written.
     pub(crate) files: Vec<String>,
-}
-
-/// An object together with the edge that leads to it (of a referrer: the edge from it).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Step {
-    pub(crate) address: Address,
-    #[serde(rename = "type")]
-    pub(crate) kind: String,
-    pub(crate) edge: String,
 }
 
 /// What changed since an earlier snapshot.

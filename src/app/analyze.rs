@@ -10,7 +10,7 @@ use crate::cli::plan::{AnalyzePlan, Selection, Thresholds};
 use crate::cli::values::Format;
 use crate::collect;
 use crate::error::{Error, Kind, Result};
-use crate::heap::{Capture, Garbage, TargetFacts};
+use crate::heap::{Capture, Garbage, Suspect, TargetFacts};
 use crate::notice::Notice;
 use crate::render::graph::{self, Direction};
 use crate::store::{self, Matched};
@@ -25,9 +25,9 @@ pub(super) fn run(plan: &AnalyzePlan, console: &Console) -> Result<Verdict> {
     thread::scope(|scope| {
         // What takes long is done while the report is made ready and shown: nobody has to wait for it.
         let one = |pid| {
-            let (report, capture, holdings, path) = one(plan, pid, console)?;
+            let One { report, capture, earlier, holdings, path } = one(plan, pid, console)?;
             let writing = path.clone();
-            Ok((report, path, scope.spawn(move || finish(capture, holdings, &writing))))
+            Ok((report, path, scope.spawn(move || finish(capture, earlier, holdings, &writing))))
         };
         let running: Vec<_> = subjects.iter().map(|&pid| scope.spawn(move || one(pid))).collect();
         let mut targets = Vec::new();
@@ -89,15 +89,32 @@ struct Unfinished<'scope> {
 /// What the table of types does not wait for.
 struct Finished {
     garbage: Option<Garbage>,
+    suspects: Option<Vec<Suspect>>,
     written: Result<()>,
 }
 
-/// Looks for garbage, then who holds what unless that is known: each needs its own memory. Writes the snapshot.
-fn finish(mut capture: Capture, holdings: Option<Holdings>, path: &Path) -> Result<Finished> {
+/// Looks for garbage, then who holds what unless that is known, then for suspects: each needs its own memory. Writes the
+/// snapshot.
+fn finish(mut capture: Capture, earlier: Option<Matched>, holdings: Option<Holdings>, path: &Path) -> Result<Finished> {
     let garbage = analyse::garbage(&capture.heap);
     capture.garbage.clone_from(&garbage);
     let holdings = holdings.unwrap_or_else(|| Holdings::of(&capture.heap));
-    Ok(Finished { garbage, written: store::write(path, &capture, &holdings).map(drop) })
+    capture.suspects = Some(analyse::suspects(&capture.heap, &holdings));
+    let suspects = suspects(&capture, earlier.as_ref(), Some(&holdings));
+    drop(earlier);
+    Ok(Finished { garbage, suspects, written: store::write(path, &capture, &holdings).map(drop) })
+}
+
+/// The suspects of a capture, before them what took what is new where it is compared with an earlier one; none where nobody
+/// has looked for any.
+pub(super) fn suspects(
+    capture: &Capture,
+    earlier: Option<&Matched>,
+    holdings: Option<&Holdings>,
+) -> Option<Vec<Suspect>> {
+    let grown = earlier.and_then(|earlier| analyse::growth(&earlier.capture, capture, holdings));
+    let known = grown.is_some() || capture.suspects.is_some();
+    known.then(|| grown.iter().chain(&capture.suspects).flatten().cloned().collect())
 }
 
 /// Waits for what is missing; a report without a snapshot says why.
@@ -105,8 +122,8 @@ fn settle(unfinished: Vec<Unfinished>, targets: &mut [TargetReport], failed: &mu
     for Unfinished { target, path, finishing } in unfinished {
         let Some(report) = targets.get_mut(target) else { continue };
         let finished = joined(finishing, "writing the snapshot");
-        let written = finished.and_then(|Finished { garbage, written }| {
-            report.garbage = garbage;
+        let written = finished.and_then(|Finished { garbage, suspects, written }| {
+            (report.garbage, report.suspects) = (garbage, suspects);
             written
         });
         match written {
@@ -125,13 +142,19 @@ fn joined<T>(thread: ScopedJoinHandle<Result<T>>, what: &str) -> Result<T> {
     thread.join().unwrap_or_else(|_| Err(Error::new(Kind::Defect, format!("{what} panicked"))))
 }
 
-/// Collects and compares one process, or without a PID the core: with the report what its snapshot is to have, as far as it is
-/// known, and its path.
-fn one(
-    plan: &AnalyzePlan,
-    pid: Option<i32>,
-    console: &Console,
-) -> Result<(TargetReport, Capture, Option<Holdings>, PathBuf)> {
+/// A process, collected and compared.
+struct One {
+    report: TargetReport,
+    /// What its snapshot is to have, as far as it is known, …
+    capture: Capture,
+    holdings: Option<Holdings>,
+    earlier: Option<Matched>,
+    /// … and where.
+    path: PathBuf,
+}
+
+/// Collects and compares one process, or without a PID the core.
+fn one(plan: &AnalyzePlan, pid: Option<i32>, console: &Console) -> Result<One> {
     let folder = plan.outputs.snapshot(pid.unwrap_or(0)).parent().unwrap_or(Path::new("/")).to_owned();
     std::fs::create_dir_all(&folder)
         .map_err(|e| Error::new(Kind::BadFile, format!("cannot make the folder {}: {e}", folder.display())))?;
@@ -147,7 +170,7 @@ fn one(
     let (mut report, holdings) = reported(&mut capture, &plan.selection, earlier.as_ref(), plan.screen.format);
     draw(&mut report, &capture, &folder)?;
     let path = plan.outputs.snapshot(capture.target.pid);
-    Ok((report, capture, holdings, path))
+    Ok(One { report, capture, holdings, earlier, path })
 }
 
 /// The report of a capture, compared with an earlier one if there is one. The table that people read does not tell what

@@ -55,7 +55,7 @@ impl Console {
         })
     }
 
-    /// What a report that has been shown in text did not have then: garbage, and where the snapshots are.
+    /// What a report that has been shown in text did not have then: garbage, suspects, and where the snapshots are.
     pub(super) fn rest(&self, report: &Report, screen: &Screen, top: Option<usize>) -> Result<()> {
         self.result(&render::rest(report, &options(screen, top)))
     }

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use super::Verdict;
-use super::analyze::{draw, reported};
+use super::analyze::{draw, reported, suspects};
 use super::console::{Console, Watcher};
 use crate::analyse::{Holdings, Report};
 use crate::cli::plan::{DemoPlan, Screen};
@@ -110,7 +110,8 @@ pub(super) fn run(plan: &DemoPlan, console: &Console) -> Result<Verdict> {
     let earlier = Matched { capture: before, path: first.display().to_string(), paired_by: "pid-and-start-time" };
     let leaking_type =
         crate::cli::plan::Selection { types: vec!["__main__.Session".to_owned()], ..plan.selection.clone() };
-    let (mut report, _) = reported(&mut after, &leaking_type, Some(&earlier), plan.screen.format);
+    let (mut report, holdings) = reported(&mut after, &leaking_type, Some(&earlier), plan.screen.format);
+    report.suspects = suspects(&after, Some(&earlier), holdings.as_ref());
     report.snapshot = Some(second.display().to_string());
     (report.threads, report.probes) = (None, None);
     draw(&mut report, &after, &plan.outputs.directory)?;

@@ -100,13 +100,10 @@ pub(crate) enum Asked {
 
 /// An address where it begins like one, else a type.
 pub(crate) fn asked(text: &str) -> Result<Asked, String> {
-    let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) else {
+    if !text.starts_with("0x") && !text.starts_with("0X") {
         return Ok(Asked::Type(text.to_owned()));
-    };
-    // `from_str_radix` would take a sign.
-    let address = u64::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'));
-    let expected = || "a type such as app.cache.Entry, or an address such as 0x7f3f010d4050".to_owned();
-    address.map(|address| Asked::Address(Address(address))).ok_or_else(expected)
+    }
+    text.parse().map(Asked::Address).map_err(|address| format!("a type such as app.cache.Entry, or {address}"))
 }
 
 /// What objects of a group have in common.

@@ -124,6 +124,7 @@ pub(crate) fn capture(plan: &CollectPlan, now: SystemTime, listener: &dyn Listen
         accounts: None,
         garbage: None,
         retained_by_type: None,
+        suspects: None,
     })
 }
 

@@ -206,6 +206,7 @@ fn examine(
         accounts: received.accounts,
         garbage: None,
         retained_by_type: None,
+        suspects: None,
     })
 }
 

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Accounts, Garbage, Heap};
+use super::{Accounts, Garbage, Heap, Suspect};
 use crate::notice::Notice;
 
 /// Everything one collection brought home.
@@ -25,6 +25,8 @@ pub(crate) struct Capture {
     /// What all objects of each type retain together, by the heap's table of types; where somebody has computed it, or the
     /// snapshot has it.
     pub(crate) retained_by_type: Option<Vec<u64>>,
+    /// As found when it was collected, so that nobody has to wait for them again.
+    pub(crate) suspects: Option<Vec<Suspect>>,
 }
 
 /// Whose heap it is.

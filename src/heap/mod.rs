@@ -11,6 +11,7 @@ mod garbage;
 mod graph;
 #[cfg(test)]
 pub(crate) mod sample;
+mod suspects;
 
 pub(crate) use accounts::{Accounts, Part, PartName};
 pub(crate) use builder::HeapBuilder;
@@ -20,6 +21,7 @@ pub(crate) use capture::{
 pub(crate) use columns::Columns;
 pub(crate) use garbage::{Garbage, Held, Population, Share};
 pub(crate) use graph::Graph;
+pub(crate) use suspects::{Step, Suspect};
 
 use std::sync::OnceLock;
 

@@ -20,6 +20,7 @@ pub(crate) fn capture(heap: Heap) -> Capture {
         accounts: None,
         garbage: None,
         retained_by_type: None,
+        suspects: None,
     }
 }
 

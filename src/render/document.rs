@@ -19,6 +19,8 @@ pub(crate) enum Block {
         line: Line,
     },
     Paragraph(Line),
+    /// A sentence, in as many lines as it takes.
+    Prose(String),
     /// Names with what they stand for, in two columns.
     KeyValues(Vec<(String, Line)>),
     Table(Table),

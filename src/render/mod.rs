@@ -40,7 +40,7 @@ pub(crate) fn grouping(grouping: &Grouping, options: &TextOptions) -> String {
     text::render(&view::grouping(grouping, options.top), options.style())
 }
 
-/// What was not known yet when the report was shown, which it follows: garbage, and where the snapshots of the targets are.
+/// What was not known yet when the report was shown, which it follows: garbage, suspects, and where the snapshots of the targets are.
 pub(crate) fn rest(report: &Report, options: &TextOptions) -> String {
     let text = text::render(&view::rest(report, options.top), options.style());
     if text.is_empty() { text } else { format!("\n{text}") }

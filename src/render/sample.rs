@@ -8,7 +8,7 @@ use crate::analyse::{
 use crate::error::{Error, Kind};
 use crate::heap::{
     Accounts, CollectionFacts, Coverage, Frame, Garbage, Held, LocalVariable, Part, PartName, Population, PythonFacts,
-    Share, TargetFacts, ThreadFacts,
+    Share, Suspect, TargetFacts, ThreadFacts,
 };
 use crate::notice::Notice;
 use crate::units::Address;
@@ -96,6 +96,7 @@ pub(super) fn full() -> TargetReport {
     out.accounts = Some(analyse::accounts(&resident(48), Some(&resident(20))));
     out.garbage = Some(garbage());
     out.diff = Some(diff());
+    out.suspects = Some(suspects());
     out.threads = Some((0..10).map(thread).collect());
     let probes = json!({
         "gc": {"enabled": true, "counts": [701, 3, 11], "thresholds": [700, 10, 10], "garbage": 0, "frozen": 7},
@@ -151,6 +152,28 @@ fn garbage() -> Garbage {
         uncollectable: population(vec![share("app.Old", 1, 48)]),
         held_outside: vec![held("app.native.Handle", 5000, 4000), held("builtins.function", 3, 1)],
     }
+}
+
+fn suspects() -> Vec<Suspect> {
+    let accumulation = Suspect {
+        rule: "accumulation".into(),
+        text: "app.CACHE.entries (builtins.dict) retains 4.9 MiB (81.2 % of all): it keeps 20000 objects of type \
+               app.cache.Entry, which mostly hold builtins.str"
+            .into(),
+        kind: "builtins.dict".into(),
+        address: Address(0x7f00_1234_5678),
+        retained_bytes: 5_138_022,
+        share: 0.812,
+        count_delta: None,
+        path_to_root: vec![
+            step(0x7f20, "app.cache.Cache", "CACHE in module app"),
+            step(0x7f00_1234_5678, "builtins.dict", ".entries"),
+        ],
+    };
+    let text = "app.CACHE.entries (builtins.dict) took 1500 new objects of type app.cache.Entry, at app.CACHE.entries[…]: \
+                376.4 KiB (6.1 % of all) more than in the earlier snapshot";
+    let (rule, count_delta) = ("growth".into(), Some(1500));
+    vec![Suspect { rule, text: text.into(), share: 0.061, count_delta, ..accumulation.clone() }, accumulation]
 }
 
 fn references() -> References {
@@ -245,6 +268,8 @@ pub(super) fn hostile() -> TargetReport {
     of.referents = vec![step(1, HOSTILE, HOSTILE)];
     of.referrers = vec![step(1, HOSTILE, HOSTILE)];
     of.files = vec![text()];
+    let path_to_root = of.path_to_root.clone();
+    out.suspects = Some(vec![Suspect { text: text(), kind: text(), path_to_root, ..Suspect::default() }]);
     out.references = Some(vec![of]);
     let since = Since { snapshot: text(), started_at: text(), pid: -1, paired_by: text() };
     let change = TypeDelta {

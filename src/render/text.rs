@@ -32,6 +32,7 @@ pub(crate) fn render(document: &Document, style: Style) -> String {
         let together = match (previous, block) {
             (None, _) => true,
             (Some(Block::Heading { .. }), b) => !matches!(b, Block::Heading { .. }),
+            (Some(Block::Prose(_)), Block::Paragraph(_)) => true,
             (Some(Block::Notice(_)), Block::Notice(_)) => true,
             (Some(Block::Paragraph(_)), b) => !matches!(b, Block::Heading { .. } | Block::Notice(_)),
             (Some(Block::Tree(_) | Block::Table(_)), Block::Tree(_)) => true,
@@ -58,6 +59,7 @@ impl Writer {
     fn block(&mut self, block: &Block) {
         match block {
             Block::Heading { line, .. } | Block::Paragraph(line) => self.line(0, line),
+            Block::Prose(text) => self.prose(text),
             Block::KeyValues(pairs) => {
                 let width = pairs.iter().map(|(key, _)| columns(key)).max().unwrap_or(0);
                 for (key, line) in pairs {
@@ -80,6 +82,22 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// Lines are broken at blanks; a longer word stays whole.
+    fn prose(&mut self, text: &str) {
+        let text = printable(text, MAX_TEXT);
+        let mut used = 0;
+        for word in text.split(' ') {
+            if used > 0 && used + 1 + columns(word) > self.style.width {
+                self.end_line();
+                used = 0;
+            }
+            self.blanks(usize::from(used > 0));
+            self.out.push_str(word);
+            used += usize::from(used > 0) + columns(word);
+        }
+        self.end_line();
     }
 
     fn notice(&mut self, notice: &Notice) {

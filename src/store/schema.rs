@@ -14,7 +14,9 @@ use parquet::schema::types::{ColumnPath, TypePtr};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::heap::{Accounts, Capture, CollectionFacts, Coverage, Garbage, ObjectId, Root, TargetFacts, ThreadFacts};
+use crate::heap::{
+    Accounts, Capture, CollectionFacts, Coverage, Garbage, ObjectId, Root, Suspect, TargetFacts, ThreadFacts,
+};
 
 /// The number of the format that this program writes, and the newest it reads; it reads all before it.
 pub(super) const FORMAT: u64 = 2;
@@ -114,6 +116,8 @@ pub(super) struct Facts {
     pub(super) accounts: Option<Accounts>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) garbage: Option<Garbage>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) suspects: Option<Vec<Suspect>>,
 }
 
 /// One root: the row of the object and why it lives.
@@ -136,6 +140,7 @@ impl Facts {
             probes: capture.probes.clone(),
             accounts: capture.accounts.clone(),
             garbage: capture.garbage.clone(),
+            suspects: capture.suspects.clone(),
         }
     }
 }

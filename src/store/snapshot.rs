@@ -141,6 +141,7 @@ fn decode(file: File, length: u64) -> std::result::Result<Capture, Refusal> {
         threads: facts.threads,
         accounts: facts.accounts,
         garbage: facts.garbage,
+        suspects: facts.suspects,
         retained_by_type,
     })
 }

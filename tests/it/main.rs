@@ -21,6 +21,7 @@ mod reports;
 mod sql;
 mod stop;
 mod support;
+mod suspects;
 mod tidy;
 mod twins;
 mod users;

@@ -11,6 +11,7 @@ mod header;
 mod outline;
 mod probes;
 mod references;
+mod suspects;
 mod threads;
 mod types;
 
@@ -39,7 +40,7 @@ pub(crate) fn document(report: &Report, top: usize) -> Document {
     out
 }
 
-/// Garbage, and where the snapshots of the targets are.
+/// Garbage and suspects, and where the snapshots of the targets are.
 pub(crate) fn rest(report: &Report, top: usize) -> Document {
     let mut out = Document::default();
     let several = report.targets.len() > 1;
@@ -48,6 +49,7 @@ pub(crate) fn rest(report: &Report, top: usize) -> Document {
         if let Some(garbage) = &target.garbage {
             garbage::garbage(&mut part, garbage, top);
         }
+        suspects::suspects(&mut part, target.suspects.as_deref().unwrap_or_default());
         if several && !part.blocks.is_empty() {
             out.heading(1, format!("PID {}", target.target.pid));
         }
@@ -75,6 +77,7 @@ fn one(out: &mut Document, target: &TargetReport, top: usize) {
     if let Some(diff) = &target.diff {
         diff::diff(out, diff, top);
     }
+    suspects::suspects(out, target.suspects.as_deref().unwrap_or_default());
     for references in target.references.iter().flatten() {
         references::references(out, references);
     }

@@ -11,8 +11,8 @@ use serde_json::json;
 use super::schema::{HEAP_COLUMNS, TYPE_RETAINED};
 use super::*;
 use crate::heap::{
-    Accounts, CollectionFacts, Coverage, Flags, Frame, HeapBuilder, LocalVariable, PythonFacts, Root, TargetFacts,
-    ThreadFacts, sample,
+    Accounts, CollectionFacts, Coverage, Flags, Frame, HeapBuilder, LocalVariable, PythonFacts, Root, Suspect,
+    TargetFacts, ThreadFacts, sample,
 };
 use crate::notice::Notice;
 use crate::units::Address;
@@ -43,18 +43,17 @@ fn capture() -> Capture {
             ..CollectionFacts::default()
         },
         coverage: Coverage { objects: 4, edges: 5, ..Coverage::default() },
-        heap,
         probes: json!({"gc": {"thresholds": [700, 10, 10]}}).as_object().expect("an object").clone(),
         threads: vec![ThreadFacts { ident: u64::MAX, name: "MainThread".into(), frames: vec![frame] }],
         accounts: Some(Accounts { rss_bytes: 8192, parts: Vec::new() }),
-        garbage: None,
-        retained_by_type: None,
+        suspects: Some(vec![Suspect { address: Address(u64::MAX), share: 0.25, ..Suspect::default() }]),
+        ..sample::capture(heap)
     }
 }
 
 /// Everything that can be asked of a capture.
 fn told(capture: &Capture) -> String {
-    let Capture { heap, target, collection, coverage, probes, threads, accounts, .. } = capture;
+    let Capture { heap, target, collection, coverage, probes, threads, accounts, suspects, .. } = capture;
     let object = |object: ObjectId| {
         let edges: Vec<_> = (0..heap.referents(object).len()).map(|i| heap.edge_name(object, i)).collect();
         let (kind, flags) = (heap.type_name_of(object), heap.flags(object));
@@ -66,7 +65,7 @@ fn told(capture: &Capture) -> String {
         )
     };
     let objects: String = heap.objects().map(object).collect();
-    let facts = format!("{target:?}\n{collection:?}\n{coverage:?}\n{probes:?}\n{threads:?}\n{accounts:?}");
+    let facts = format!("{target:?}\n{collection:?}\n{coverage:?}\n{probes:?}\n{threads:?}\n{accounts:?}{suspects:?}");
     format!("{objects}{:?}\n{facts}", heap.roots())
 }
 

@@ -150,11 +150,20 @@ pub(crate) fn usual() -> &'static Python {
 
 /// One that has numpy and pandas, in a virtual environment that `make prepare` has made.
 pub(crate) fn with_arrays() -> Option<Python> {
-    let path = root().join("target/site/arrays/bin/python");
+    with("arrays", "numpy and pandas")
+}
+
+/// The one for which flask and django are there, if any.
+pub(crate) fn with_web() -> Option<Python> {
+    with("web", "flask and django")
+}
+
+fn with(site: &str, what: &str) -> Option<Python> {
+    let path = root().join(format!("target/site/{site}/bin/python"));
     let python = Some(&path).filter(|path| path.exists()).and_then(|path| examine(path, None));
     match &python {
-        Some(python) => say(&format!("with numpy and pandas: {}", python.name())),
-        None => say("not found: numpy and pandas (make prepare)"),
+        Some(python) => say(&format!("with {what}: {}", python.name())),
+        None => say(&format!("not found: {what} (make prepare)")),
     }
     python
 }
