@@ -161,6 +161,9 @@ pub(crate) struct CollectArgs {
     /// With --freeze stop: the longest the target may stand still altogether [default: 2]
     #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
     pub(crate) max_hold: Option<Duration>,
+    /// Note which str and bytes are equal, for `waste`: takes longer; the contents themselves are not kept
+    #[arg(long)]
+    pub(crate) contents: bool,
     /// Tell on stderr, step by step with times, what we and GDB are doing
     #[arg(short, long)]
     pub(crate) debug: bool,

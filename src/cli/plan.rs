@@ -128,6 +128,8 @@ pub(crate) struct CollectPlan {
     pub(crate) probes: ProbePlan,
     pub(crate) site_dirs: Vec<PathBuf>,
     pub(crate) debug_dirs: Vec<PathBuf>,
+    /// Whether equal texts are to be told.
+    pub(crate) contents: bool,
     /// Where private folders are made.
     pub(crate) temp_dir: PathBuf,
     /// Trace every step on stderr.
@@ -359,6 +361,7 @@ fn collect(args: CollectArgs, settings: Settings, here: &Environment) -> Result<
         probes: probes::plan(&args.probes, &settings.probes, here)?,
         site_dirs: each_once(site_dirs),
         debug_dirs: settings.debug_dirs.iter().map(|folder| here.absolute(folder)).collect(),
+        contents: args.contents || settings.contents,
         temp_dir: here
             .variable("TMPDIR")
             .map_or_else(|| PathBuf::from("/tmp"), |folder| here.absolute(folder.as_ref())),

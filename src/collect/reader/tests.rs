@@ -213,7 +213,7 @@ fn reading_ends_when_its_time_is_over() {
     let Sample { layout, version, runtime, mappings, .. } = &samples()[0];
     let until = Some(Instant::now());
     let (version, runtime, check) = (*version, *runtime, Extent::Nothing);
-    let source = Source { memory: &samples()[0], mappings, layout, version, runtime, until, check };
+    let source = Source { memory: &samples()[0], mappings, layout, version, runtime, until, check, contents: true };
     let Err(Unreadable::Failed(error)) = read(&source, 1, false) else { panic!("it had no time") };
     assert_eq!((error.kind, error.text.contains("its time was over")), (Kind::Busy, true), "{error}");
 }

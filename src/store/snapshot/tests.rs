@@ -43,7 +43,7 @@ fn capture() -> Capture {
             ..CollectionFacts::default()
         },
         coverage: Coverage { objects: 4, edges: 5, ..Coverage::default() },
-        heap,
+        heap: heap.with_contents(vec![0, 0, 7, u64::MAX]),
         probes: json!({"gc": {"thresholds": [700, 10, 10]}}).as_object().expect("an object").clone(),
         threads: vec![ThreadFacts { ident: u64::MAX, name: "MainThread".into(), frames: vec![frame] }],
         accounts: Some(Accounts { rss_bytes: 8192, parts: Vec::new() }),
@@ -57,13 +57,10 @@ fn told(capture: &Capture) -> String {
     let Capture { heap, target, collection, coverage, probes, threads, accounts, .. } = capture;
     let object = |object: ObjectId| {
         let edges: Vec<_> = (0..heap.referents(object).len()).map(|i| heap.edge_name(object, i)).collect();
-        let (kind, flags) = (heap.type_name_of(object), heap.flags(object));
-        format!(
-            "{} {kind} {} {flags:?} {:?} {edges:?}\n",
-            heap.address(object),
-            heap.size(object),
-            heap.referents(object)
-        )
+        let (kind, flags, referents) = (heap.type_name_of(object), heap.flags(object), heap.referents(object));
+        let content = heap.contents().map(|contents| contents[object.index()]);
+        let (address, size) = (heap.address(object), heap.size(object));
+        format!("{address} {kind} {size} {flags:?} {content:?} {referents:?} {edges:?}\n")
     };
     let objects: String = heap.objects().map(object).collect();
     let facts = format!("{target:?}\n{collection:?}\n{coverage:?}\n{probes:?}\n{threads:?}\n{accounts:?}");
@@ -212,7 +209,7 @@ fn with_format(content: &[u8], format: u8) -> Vec<u8> {
     let key = FORMAT_KEY.as_bytes();
     let at = content.windows(key.len()).position(|window| window == key).expect("the key") + key.len();
     let mut content = content.to_vec();
-    assert_eq!(content[at..at + 3], [0x18, 1, b'2']);
+    assert_eq!(content[at..at + 3], [0x18, 1, b'3']);
     content[at + 2] = format;
     content
 }
@@ -221,16 +218,17 @@ fn with_format(content: &[u8], format: u8) -> Vec<u8> {
 fn a_newer_format_says_so() {
     let (_directory, path) = written();
     let good = fs::read(&path).expect("read");
-    let newer = with_format(&good, b'3');
+    let newer = with_format(&good, b'4');
     assert_eq!(
         refusal(&newer),
         format!(
-            "cannot read snapshot `x`: it has format 3, and this is {TOOL}, which reads formats up to 2 | \
+            "cannot read snapshot `x`: it has format 4, and this is {TOOL}, which reads formats up to 3 | \
              update memory-analyzer: the snapshot was written by {TOOL}"
         )
     );
     assert!(refusal(&with_format(&good, b'x')).starts_with("snapshot `x` is damaged: its format has no number"));
     assert!(refusal(&with_format(&good, b'0')).starts_with("snapshot `x` is damaged: its format has no number"));
+    assert!(refusal(&with_format(&good, b'2')).starts_with("snapshot `x` is damaged: "), "it has more columns");
 }
 
 #[test]
@@ -299,6 +297,7 @@ prop_compose! {
     /// Objects in any order, with names that may be anything and edges that may go anywhere.
     fn heaps()(
         objects in vec((any::<u64>(), 0..4usize, any::<u64>(), 0..8u8, vec((any::<u16>(), 0..4usize), 0..6)), 0..40),
+        contents in vec(prop_oneof![Just(0), any::<u64>()], 40),
         names in vec(any::<String>(), 4),
         roots in vec((any::<u16>(), any::<String>()), 0..4),
     ) -> Capture {
@@ -313,7 +312,10 @@ prop_compose! {
         for (object, name) in roots {
             builder.root(Address(address(object)), Root::Interpreter { name });
         }
-        Capture { heap: builder.finish().0, ..capture() }
+        let heap = builder.finish().0;
+        // If not one is known, nobody has asked.
+        let contents = [&[1][..], &contents].concat()[..heap.len()].to_vec();
+        Capture { heap: heap.with_contents(contents), ..capture() }
     }
 }
 
