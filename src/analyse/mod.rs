@@ -26,6 +26,7 @@ mod references;
 mod report;
 mod retained;
 mod series;
+mod waste;
 
 pub(crate) use accounts::{AccountsReport, accounts};
 pub(crate) use build::{Earlier, limits_of_comparison, report};
@@ -38,3 +39,4 @@ pub(crate) use pairing::{Candidate, pair};
 pub(crate) use references::{Limits, Selection, references};
 pub(crate) use report::*;
 pub(crate) use series::{Extent, Series};
+pub(crate) use waste::{Finding, Waste, WasteKind, WasteRow, waste};

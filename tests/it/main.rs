@@ -25,4 +25,5 @@ mod tidy;
 mod twins;
 mod users;
 mod walks;
+mod waste;
 mod zoo;

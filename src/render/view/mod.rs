@@ -13,9 +13,11 @@ mod probes;
 mod references;
 mod threads;
 mod types;
+mod waste;
 
 pub(crate) use group::grouping;
 pub(crate) use outline::outline;
+pub(crate) use waste::waste;
 
 use super::document::{Block, Document, Line, Notice, Role, Severity, Value};
 use crate::analyse::{Report, TargetReport};
