@@ -173,7 +173,7 @@ fn others_read_who_holds_what_and_whose_it_is() {
     let fields: Vec<Vec<Field>> =
         rows.iter().map(|row| row.get_column_iter().map(|(_, field)| field.clone()).collect()).collect();
     let names: Vec<&String> = rows[0].get_column_iter().map(|(name, _)| name).skip(HEAP_COLUMNS).collect();
-    let expected = ["dominator", "retained", "type_retained", "host", "pid", "start_time", "started_at"];
+    let expected = ["dominator", "retained", "type_retained", "host", "pid", "start_time", "started_at", "content"];
     assert_eq!(names, expected);
     let held: Vec<_> = fields.iter().map(|row| row[HEAP_COLUMNS..TYPE_RETAINED + 1].to_vec()).collect();
     let row = |dominator: Option<u32>, retained: Option<u64>, of_type| {
@@ -191,13 +191,16 @@ fn others_read_who_holds_what_and_whose_it_is() {
     }
 }
 
-/// What was written once is read for ever. What types retain has been in snapshots since format 2.
+/// What was written once is read for ever. What types retain has been in snapshots since format 2, which
+/// texts are equal since format 3.
 #[test]
 fn recordings_of_every_format_are_read() {
     let recordings = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings");
-    for (name, objects, has_retained) in [("grown", 11_337, false), ("grown-2", 11_685, true)] {
+    let told = [("grown", 11_337, false, false), ("grown-2", 11_685, true, false), ("grown-3", 11_632, true, true)];
+    for (name, objects, has_retained, has_contents) in told {
         let capture = read(&recordings.join(name).with_extension("parquet")).expect("read");
         assert_eq!(capture.heap.len(), objects, "{name}");
+        assert_eq!(capture.heap.contents().is_some(), has_contents, "{name}");
         let computed = Holdings::of(&capture.heap).by_type;
         assert!(computed.iter().any(|&bytes| bytes > 0));
         assert_eq!(capture.retained_by_type, has_retained.then_some(computed), "{name}");
