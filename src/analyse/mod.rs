@@ -27,6 +27,7 @@ mod report;
 mod retained;
 mod series;
 mod suspects;
+mod waste;
 
 pub(crate) use accounts::{AccountsReport, accounts};
 pub(crate) use build::{Earlier, limits_of_comparison, report};
@@ -40,3 +41,4 @@ pub(crate) use references::{Limits, Selection, references};
 pub(crate) use report::*;
 pub(crate) use series::{Extent, Series};
 pub(crate) use suspects::{growth, suspects};
+pub(crate) use waste::{Finding, Waste, WasteKind, WasteRow, waste};

@@ -9,6 +9,7 @@ mod group;
 mod machine;
 mod stored;
 mod walk;
+mod waste;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -49,6 +50,7 @@ fn execute(plan: Plan, console: &Console) -> Result<Verdict> {
         Plan::Diff(plan) => stored::diff(&plan, console),
         Plan::Walk(plan) => walk::run(&plan, console),
         Plan::Group(plan) => group::run(&plan, console),
+        Plan::Waste(plan) => waste::run(&plan, console),
         Plan::Ps(plan) => machine::ps(&plan, console),
         Plan::Doctor(plan) => machine::doctor(&plan, console),
         Plan::Demo(plan) => demo::run(&plan, console),

@@ -4,6 +4,7 @@
 
 mod group;
 mod walk;
+mod waste;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use clap_complete::Shell;
 
 pub(crate) use group::GroupArgs;
 pub(crate) use walk::{DominatorsArgs, PathsArgs, SnapshotArg, TreeArgs, WalkArgs};
+pub(crate) use waste::WasteArgs;
 
 use super::values::{self, Collector, Format, Freeze, ProbeChoice};
 
@@ -58,6 +60,9 @@ pub(crate) enum Command {
     /// Put the objects of a snapshot, or some of them, into groups
     #[command(after_long_help = GROUP_HELP)]
     Group(GroupArgs),
+    /// Show what of a snapshot holds nothing, and how many bytes would be saved
+    #[command(after_long_help = WASTE_HELP)]
+    Waste(WasteArgs),
     /// List the Python processes here
     #[command(
         long_about = "Lists the Python processes here: PID, version, user, resident memory, threads, whether we \
@@ -107,6 +112,9 @@ pub(crate) struct AnalyzeArgs {
     pub(crate) sysroot: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) collect: CollectArgs,
+    /// Note which str and bytes are equal, for `waste`: takes longer; the contents themselves are not kept
+    #[arg(long)]
+    pub(crate) contents: bool,
     #[command(flatten)]
     pub(crate) show: ShowArgs,
     /// Compare with this earlier snapshot, or with the one of the same process in this folder
@@ -302,6 +310,7 @@ Examples:
   memory-analyzer dominators new.parquet                 what holds the memory
   memory-analyzer paths new.parquet app.cache.Entry      where these objects are
   memory-analyzer group new.parquet --by via             who refers to objects, through what
+  memory-analyzer waste new.parquet                      what holds nothing
 
 Results are on stdout, everything else on stderr. NO_COLOR is kept.
 
@@ -385,6 +394,16 @@ Examples:
 
 Each object is in one group: what several refer to is in that of exactly these. Weak references are none.
 An object is new when the earlier snapshot has none of its type at its address.";
+
+const WASTE_HELP: &str = "\
+Examples:
+  memory-analyzer analyze 4711 -c reader --contents    a snapshot that tells which texts are equal
+  memory-analyzer waste today.parquet                  what of it holds nothing
+
+Equal str and bytes, containers that are larger than a copy of them, empty containers, numbers in lists that
+an array would hold, dicts of instances that __slots__ would do without. What is told is less than what would
+be saved, never more: what others hold, what a snapshot does not tell, and what only the interpreter could
+change is left out. The same bytes may be in several kinds.";
 
 const DOCTOR_HELP: &str = "\
 Examples:

@@ -34,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) probes: Vec<ProbeChoice>,
     pub(crate) site_dirs: Vec<PathBuf>,
     pub(crate) debug_dirs: Vec<PathBuf>,
+    pub(crate) contents: bool,
     pub(crate) format: Format,
     pub(crate) top: usize,
     pub(crate) bytes: bool,
@@ -44,7 +45,7 @@ pub(crate) struct Settings {
 }
 
 /// The names of all settings.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "exec",
     "collector",
     "gdb",
@@ -55,6 +56,7 @@ const NAMES: [&str; 17] = [
     "probes",
     "site_dirs",
     "debug_dirs",
+    "contents",
     "format",
     "top",
     "bytes",
@@ -102,6 +104,7 @@ impl Settings {
             probes: Vec::new(),
             site_dirs: Vec::new(),
             debug_dirs: Vec::new(),
+            contents: false,
             format: Format::Text,
             top: 0,
             bytes: false,
@@ -182,6 +185,7 @@ impl Settings {
             }
             "site_dirs" => self.site_dirs = value.folders()?,
             "debug_dirs" => self.debug_dirs = value.folders()?,
+            "contents" => self.contents = value.flag()?,
             "format" => self.format = value.choice()?,
             "top" => self.top = value.rows()?,
             "bytes" => self.bytes = value.flag()?,

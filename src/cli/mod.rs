@@ -256,7 +256,7 @@ mod tests {
         insta::with_settings!({snapshot_path => "../../snapshots", prepend_module_to_snapshot => false}, {
             insta::assert_snapshot!("cli_help", command().render_long_help().to_string());
             insta::assert_snapshot!("cli_help_short", command().render_help().to_string());
-            for name in ["analyze", "report", "diff", "dominators", "paths", "tree", "group", "ps", "doctor", "demo", "completions"] {
+            for name in ["analyze", "report", "diff", "dominators", "paths", "tree", "group", "waste", "ps", "doctor", "demo", "completions"] {
                 insta::assert_snapshot!(format!("cli_help_{name}"), help(name));
             }
         });

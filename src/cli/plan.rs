@@ -6,6 +6,7 @@
 mod choice;
 mod group;
 mod walk;
+mod waste;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -14,6 +15,7 @@ use clap_complete::Shell;
 
 pub(crate) use group::GroupPlan;
 pub(crate) use walk::{Walk, WalkPlan};
+pub(crate) use waste::WastePlan;
 
 use super::args::{AnalyzeArgs, CollectArgs, Command, CommonArgs, DemoArgs, DoctorArgs, ShowArgs, TableArgs};
 use super::config::{self, Settings};
@@ -31,6 +33,7 @@ pub(crate) enum Plan {
     Diff(DiffPlan),
     Walk(WalkPlan),
     Group(Box<GroupPlan>),
+    Waste(WastePlan),
     Ps(PsPlan),
     Doctor(Box<DoctorPlan>),
     Demo(Box<DemoPlan>),
@@ -128,6 +131,8 @@ pub(crate) struct CollectPlan {
     pub(crate) probes: ProbePlan,
     pub(crate) site_dirs: Vec<PathBuf>,
     pub(crate) debug_dirs: Vec<PathBuf>,
+    /// Whether equal texts are to be told.
+    pub(crate) contents: bool,
     /// Where private folders are made.
     pub(crate) temp_dir: PathBuf,
     /// Trace every step on stderr.
@@ -245,6 +250,7 @@ pub(crate) fn resolve(command: Command, here: &Environment) -> Result<Plan> {
             Plan::Walk(walk::walk(asked, args.snapshot, args.walk, here)?)
         }
         Command::Group(args) => Plan::Group(Box::new(group::group(args, here)?)),
+        Command::Waste(args) => Plan::Waste(waste::waste(args, here)?),
         Command::Ps(args) => {
             let settings = load(&args.common, here)?;
             let table = TableArgs { format: args.format, top: None, bytes: args.bytes };
@@ -274,6 +280,7 @@ fn analyze(args: AnalyzeArgs, here: &Environment) -> Result<AnalyzePlan> {
     }
     let core = args.core.map(|core| existing(here, &core, "the core")).transpose()?;
     let sysroot = args.sysroot.map(|folder| sysroot(here, &folder)).transpose()?;
+    let contents = args.contents || settings.contents;
     Ok(AnalyzePlan {
         selection: selection(&args.show, &settings),
         compare_with: earlier(here, &args.snapshot)?,
@@ -287,7 +294,7 @@ fn analyze(args: AnalyzeArgs, here: &Environment) -> Result<AnalyzePlan> {
             total: args.fail_if_over.or(settings.fail_if_over),
             growth: args.fail_if_growth.or(settings.fail_if_growth),
         },
-        collect: CollectPlan { core, sysroot, ..collect(args.collect, settings, here)? },
+        collect: CollectPlan { core, sysroot, contents, ..collect(args.collect, settings, here)? },
         targets,
         screen,
     })
@@ -320,7 +327,7 @@ fn demo(args: DemoArgs, here: &Environment) -> Result<DemoPlan> {
             several: false,
             now: here.now,
         },
-        collect: CollectPlan { collector: Collector::Gdb, ..collect(args.collect, settings, here)? },
+        collect: CollectPlan { collector: Collector::Gdb, contents: false, ..collect(args.collect, settings, here)? },
         screen,
     })
 }
@@ -359,6 +366,7 @@ fn collect(args: CollectArgs, settings: Settings, here: &Environment) -> Result<
         probes: probes::plan(&args.probes, &settings.probes, here)?,
         site_dirs: each_once(site_dirs),
         debug_dirs: settings.debug_dirs.iter().map(|folder| here.absolute(folder)).collect(),
+        contents: settings.contents,
         temp_dir: here
             .variable("TMPDIR")
             .map_or_else(|| PathBuf::from("/tmp"), |folder| here.absolute(folder.as_ref())),

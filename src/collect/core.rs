@@ -94,6 +94,7 @@ pub(crate) fn capture(plan: &CollectPlan, now: SystemTime, listener: &dyn Listen
         runtime: interpreter.runtime,
         until: None,
         check: if truncated { Extent::Nothing } else { Extent::whole_if(core.missing().left_out == 0) },
+        contents: plan.contents,
     };
     let received = reader::read(&source, reading::threads(), false).map_err(|unreadable| match unreadable {
         Unreadable::Failed(error) | Unreadable::Unfit(error) => with_hints(error, &notices),

@@ -185,6 +185,10 @@ fn examine(
     let Collected { received, freeze, pause, notices } = collected;
     warnings.extend(notices);
     warnings.extend(received.notices);
+    if plan.contents && !plan.reads() {
+        let text = "`--contents` was asked for, but gdb does not tell which texts are equal";
+        warnings.push(Notice::new("no-contents", text).hint("the reader does: `-c reader --contents`"));
+    }
     listener
         .step(&format!("{} objects with {} references collected", received.coverage.objects, received.coverage.edges));
     Ok(Capture {

@@ -163,6 +163,7 @@ fn read(
         runtime: job.interpreter.runtime,
         until: Instant::now().checked_add(job.left()),
         check,
+        contents: job.plan.contents,
     };
     let begun = Instant::now();
     let mut received = reader::read(&source, threads(), again)?;

@@ -205,6 +205,7 @@ impl HeapBuilder {
             sizes: order.iter().map(|&(_, i)| self.sizes[i as usize]).collect(),
             flags: order.iter().map(|&(_, i)| self.flags[i as usize]).collect(),
             reference_counts: Vec::new(),
+            contents: Vec::new(),
             type_names: self.type_names,
             referents: Graph::new(starts, targets),
             edge_names,

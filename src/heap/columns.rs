@@ -17,6 +17,8 @@ pub(crate) struct Columns {
     pub(crate) flags: Vec<Flags>,
     /// Or none at all: see [`Heap::reference_counts`].
     pub(crate) reference_counts: Vec<u32>,
+    /// Or none at all: see [`Heap::contents`].
+    pub(crate) contents: Vec<u64>,
     pub(crate) type_names: Vec<Box<str>>,
     /// Where each object's edges start; one entry more than there are objects.
     pub(crate) starts: Vec<u64>,
@@ -41,6 +43,8 @@ impl Columns {
         check(columns.iter().all(|&len| len == objects), "the columns differ in length")?;
         let counts = self.reference_counts.len();
         check(counts == 0 || counts == objects, "not all objects have a reference count")?;
+        let contents = self.contents.len();
+        check(contents == 0 || contents == objects, "not all objects have a place for their content")?;
         check(self.starts.first() == Some(&0) && self.starts.is_sorted(), "the edges are not in order")?;
         check(self.starts.last() == Some(&(edges as u64)), "the edges are not all those of the objects")?;
         check(self.edge_names.len() == edges, "the edges and their names differ in number")?;
@@ -59,6 +63,7 @@ impl Columns {
             sizes: self.sizes,
             flags: self.flags,
             reference_counts: self.reference_counts,
+            contents: self.contents,
             type_names: self.type_names,
             referents: Graph::new(self.starts, self.referents),
             edge_names: self.edge_names,
@@ -81,6 +86,7 @@ mod tests {
             sizes: vec![1, 2],
             flags: vec![Flags::TRACKED; 2],
             reference_counts: vec![1, 2],
+            contents: vec![0, 9],
             type_names: vec!["app.T".into()],
             starts: vec![0, 0, 1],
             referents: vec![0],
@@ -109,6 +115,7 @@ mod tests {
         check(|c| c.sizes.push(3), "the columns differ in length");
         check(|c| c.starts.clear(), "the columns differ in length");
         check(|c| c.reference_counts.truncate(1), "not all objects have a reference count");
+        check(|c| c.contents.truncate(1), "not all objects have a place for their content");
         check(|c| c.starts = vec![0, 2, 1], "the edges are not in order");
         check(|c| c.referents.push(0), "the edges are not all those of the objects");
         check(|c| c.edge_names.clear(), "the edges and their names differ in number");

@@ -92,6 +92,8 @@ pub(crate) struct Heap {
     flags: Vec<Flags>,
     /// Empty where nobody knows.
     reference_counts: Vec<u32>,
+    /// Empty where nobody looked.
+    contents: Vec<u64>,
     type_names: Vec<Box<str>>,
     referents: Graph,
     /// Parallel to the edges of `referents`: an index into `names`, 0 where the edge has no name of its own.
@@ -161,6 +163,13 @@ impl Heap {
     /// How many references to each object there are by its own count, or [`Heap::UNCOUNTED`]; nothing where nobody knows.
     pub(crate) fn reference_counts(&self) -> Option<&[u32]> {
         (self.reference_counts.len() == self.len()).then_some(&self.reference_counts)
+    }
+
+    /// For each str and bytes a number that two of the same type have in common if their contents are equal, and else do not,
+    /// but for one chance in 2^64; 0 for all other objects and where it is not known. Nothing where nobody looked. The numbers
+    /// of another heap mean nothing in this one.
+    pub(crate) fn contents(&self) -> Option<&[u64]> {
+        (self.contents.len() == self.len()).then_some(&self.contents)
     }
 
     /// What the object refers to, in the order in which its type visits them (for list and tuple: by index).

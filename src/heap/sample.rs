@@ -65,4 +65,9 @@ impl Heap {
     pub(crate) fn with_reference_counts(self, reference_counts: Vec<u32>) -> Heap {
         Heap { reference_counts, ..self }
     }
+
+    /// The same with these numbers for contents, by row.
+    pub(crate) fn with_contents(self, contents: Vec<u64>) -> Heap {
+        Heap { contents, ..self }
+    }
 }

@@ -11,7 +11,7 @@ mod view;
 
 pub(crate) use json::json;
 
-use crate::analyse::{Grouping, Outline, Report};
+use crate::analyse::{Grouping, Outline, Report, Waste};
 
 /// How a report is written as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,11 @@ pub(crate) fn outline(outline: &Outline, options: &TextOptions) -> String {
 /// Groups as people read them, with a line feed at the end.
 pub(crate) fn grouping(grouping: &Grouping, options: &TextOptions) -> String {
     text::render(&view::grouping(grouping, options.top), options.style())
+}
+
+/// Waste as people read it, with a line feed at the end.
+pub(crate) fn waste(waste: &Waste, options: &TextOptions) -> String {
+    text::render(&view::waste(waste, options.top), options.style())
 }
 
 /// What was not known yet when the report was shown, which it follows: garbage, suspects, and where the snapshots of the targets are.

@@ -15,7 +15,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use rustc_hash::FxHashMap;
 
 use super::pages;
-use super::schema::{HEAP_COLUMNS, MAX_VALUES_PER_BYTE, TYPE_RETAINED};
+use super::schema::{CONTENT, HEAP_COLUMNS, MAX_VALUES_PER_BYTE, TYPE_RETAINED};
 use crate::heap::{Columns, Flags, TypeId};
 
 /// Rows taken from the decoder at a time.
@@ -46,7 +46,8 @@ pub(super) fn columns(file: File, length: u64, metadata: &ParquetMetaData) -> Re
     let mut retained: Vec<Option<i64>> = Vec::new();
     let columns = metadata.file_metadata().schema_descr().num_columns();
     let has_retained = columns > TYPE_RETAINED;
-    let wanted = (0..HEAP_COLUMNS).chain(has_retained.then_some(TYPE_RETAINED));
+    let has_contents = columns > CONTENT;
+    let wanted = (0..HEAP_COLUMNS).chain(has_retained.then_some(TYPE_RETAINED)).chain(has_contents.then_some(CONTENT));
     // How many values each has had.
     let mut counts: Vec<(usize, u64)> = wanted.map(|index| (index, 0)).collect();
     for group in metadata.row_groups() {
@@ -96,6 +97,13 @@ pub(super) fn columns(file: File, length: u64, metadata: &ParquetMetaData) -> Re
             };
             group.flat::<Int64Type, ()>(TYPE_RETAINED, &mut Vec::new(), same)?;
         }
+        if has_contents {
+            group.optional::<Int64Type>(CONTENT, &mut heap.contents, |value| value as u64)?;
+        }
+    }
+    // Whoever looks for contents finds some.
+    if heap.contents.iter().all(|&content| content == 0) {
+        heap.contents = Vec::new();
     }
     heap.starts.push(heap.referents.len() as u64);
     heap.type_names = types.into_table();
@@ -130,6 +138,29 @@ impl Group<'_> {
             for read in values.drain(..) {
                 out.push(value(read)?);
             }
+        }
+        Ok(())
+    }
+
+    /// Appends the values of the column at `index`, one per row, to `out`; 0 where there is none.
+    fn optional<T: DataType>(
+        &self,
+        index: usize,
+        out: &mut Vec<u64>,
+        value: impl Fn(T::T) -> u64,
+    ) -> Result<(), Damage> {
+        let mut reader = self.reader::<T>(index)?;
+        let (mut values, mut definitions) = (Vec::new(), Vec::new());
+        let mut left = self.rows;
+        while left > 0 {
+            values.clear();
+            definitions.clear();
+            let (rows, ..) =
+                reader.read_records(left.min(BATCH_ROWS), Some(&mut definitions), None, &mut values).map_err(damage)?;
+            left = self.advance(left, rows)?;
+            let mut values = values.drain(..);
+            let present = |&definition: &i16| definition > 0;
+            out.extend(definitions.iter().map(|d| if present(d) { values.next().map_or(0, &value) } else { 0 }));
         }
         Ok(())
     }

@@ -42,6 +42,8 @@ pub(super) fn rows<W: Write + Send>(
         out.column::<Int32Type>(|_| target.pid)?;
         out.text(&target.start_time)?;
         out.text(&collection.started_at)?;
+        let contents = heap.contents().unwrap_or_default();
+        out.optional::<Int64Type>(|row| contents.get(row.index()).filter(|&&content| content != 0).map(|&c| c as i64))?;
         out.writer.close()?;
     }
     Ok(())

@@ -19,7 +19,7 @@ use crate::heap::{
 };
 
 /// The number of the format that this program writes, and the newest it reads; it reads all before it.
-pub(super) const FORMAT: u64 = 2;
+pub(super) const FORMAT: u64 = 3;
 
 /// Keys of the file's metadata.
 pub(super) const FORMAT_KEY: &str = "memory-analyzer.format";
@@ -58,6 +58,11 @@ const FOR_SQL: &str = "
 /// Its place among all columns.
 pub(super) const TYPE_RETAINED: usize = 8;
 
+/// Since format 3: what str and bytes of equal content have in common within this file; null where it is not known.
+const CONTENTS: &str = "optional int64 content (INTEGER(64, false));";
+/// Its place among all columns.
+pub(super) const CONTENT: usize = 13;
+
 /// DELTA_BINARY_PACKED packs so many values at a time, in so many parts of which each has a bit width of its own.
 const BLOCK_VALUES: usize = 128;
 const BLOCK_PARTS: usize = 4;
@@ -75,7 +80,8 @@ const DICTIONARY_BYTES: usize = 4 << 20;
 /// That of a format which this program reads.
 pub(super) fn schema(format: u64) -> TypePtr {
     let for_sql = if format < 2 { "" } else { FOR_SQL };
-    let message = format!("message heap {{ {HEAP} {for_sql} }}");
+    let contents = if format < 3 { "" } else { CONTENTS };
+    let message = format!("message heap {{ {HEAP} {for_sql} {contents} }}");
     Arc::new(parse_message_type(&message).expect("the schemas are constants that a test reads"))
 }
 
@@ -91,6 +97,11 @@ pub(super) fn properties(facts: Vec<KeyValue>) -> Result<WriterProperties> {
         .set_statistics_enabled(EnabledStatistics::None)
         .set_offset_index_disabled(true)
         .set_dictionary_page_size_limit(DICTIONARY_BYTES);
+    // Numbers that are all different.
+    let content = column(&["content"]);
+    builder = builder
+        .set_column_dictionary_enabled(content.clone(), false)
+        .set_column_compression(content, Compression::UNCOMPRESSED);
     for column in [column(&["address"]), column(&["referents", "list", "element"])] {
         builder = builder
             .set_column_dictionary_enabled(column.clone(), false)

@@ -26,4 +26,5 @@ mod tidy;
 mod twins;
 mod users;
 mod walks;
+mod waste;
 mod zoo;

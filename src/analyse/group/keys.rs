@@ -13,21 +13,21 @@ pub(super) const DICT_OF: &str = "dict of ";
 
 /// What an object is called.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Named {
+pub(in super::super) enum Named {
     Type(TypeId),
     /// The `__dict__` of an object of that type.
     DictOf(TypeId),
 }
 
 impl Named {
-    pub(super) fn of(edges: &Edges, object: ObjectId) -> Named {
+    pub(in super::super) fn of(edges: &Edges, object: ObjectId) -> Named {
         match edges.owner(object) {
             Some(owner) => Named::DictOf(edges.heap.type_of(owner)),
             None => Named::Type(edges.heap.type_of(object)),
         }
     }
 
-    pub(super) fn written(self, heap: &Heap) -> String {
+    pub(in super::super) fn written(self, heap: &Heap) -> String {
         match self {
             Named::Type(kind) => heap.type_name(kind).to_owned(),
             Named::DictOf(kind) => format!("{DICT_OF}{}", heap.type_name(kind)),

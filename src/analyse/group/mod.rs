@@ -18,7 +18,10 @@ use std::cmp::Reverse;
 use serde::Serialize;
 
 pub(crate) use filter::Filter;
+pub(super) use keys::Named;
+pub(super) use parts::Numbers;
 use parts::Parts;
+pub(super) use referrers::by_via;
 
 use super::edges::Edges;
 use super::outline::Amount;

@@ -6,11 +6,11 @@ use rustc_hash::FxHashMap;
 
 /// A division of a list of objects.
 #[derive(Debug)]
-pub(super) struct Parts {
+pub(in super::super) struct Parts {
     /// Parallel to the objects: the part of each.
-    pub(super) of: Vec<u32>,
+    pub(in super::super) of: Vec<u32>,
     /// By part, in the order in which they came up. As the target wrote them: escape before showing.
-    pub(super) names: Vec<String>,
+    pub(in super::super) names: Vec<String>,
 }
 
 impl Parts {
@@ -27,9 +27,9 @@ impl Parts {
 
 /// Things, numbered as they come up.
 #[derive(Debug)]
-pub(super) struct Numbers<K> {
+pub(in super::super) struct Numbers<K> {
     numbers: FxHashMap<K, u32>,
-    pub(super) things: Vec<K>,
+    pub(in super::super) things: Vec<K>,
 }
 
 impl<K> Default for Numbers<K> {
@@ -39,7 +39,7 @@ impl<K> Default for Numbers<K> {
 }
 
 impl<K: Clone + Eq + Hash> Numbers<K> {
-    pub(super) fn number(&mut self, thing: K) -> u32 {
+    pub(in super::super) fn number(&mut self, thing: K) -> u32 {
         if let Some(&number) = self.numbers.get(&thing) {
             return number;
         }

@@ -46,7 +46,7 @@ pub(super) fn by_referrer_type(edges: &Edges, objects: &[ObjectId]) -> Parts {
 }
 
 /// By how they refer to it: `app.Bus.last`, `builtins.list[…]`, `app.BUS` of a module.
-pub(super) fn by_via(edges: &Edges, objects: &[ObjectId]) -> Parts {
+pub(in super::super) fn by_via(edges: &Edges, objects: &[ObjectId]) -> Parts {
     #[derive(Clone, PartialEq, Eq, Hash)]
     enum Via<'h> {
         Step(TypeId, Label),

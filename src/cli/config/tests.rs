@@ -65,7 +65,7 @@ fn mistakes_name_the_line_and_what_is_expected() {
     ");
     insta::assert_snapshot!(check("zzz = 3"), @"
     2 cannot use x.toml: line 1: unknown setting `zzz`
-    hint: the settings are exec, collector, gdb, freeze, timeout, max_pause, max_hold, probes, site_dirs, debug_dirs, format, top, bytes, output_dir, fail_if_over, fail_if_growth, quiet
+    hint: the settings are exec, collector, gdb, freeze, timeout, max_pause, max_hold, probes, site_dirs, debug_dirs, contents, format, top, bytes, output_dir, fail_if_over, fail_if_growth, quiet
     ");
     insta::assert_snapshot!(check("# x\ntop = \"many\""), @r#"2 cannot use x.toml: line 2: `top` must be a whole number from 0 to 1000000; found "many""#);
     insta::assert_snapshot!(check("[gdb]\npath = 1"), @"2 cannot use x.toml: line 1: `gdb` must be a path, in quotes; found a value of type table");

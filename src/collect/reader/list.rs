@@ -6,6 +6,7 @@ use std::panic::resume_unwind;
 
 use rustc_hash::FxHashMap;
 
+use super::content::Digests;
 use super::image::Image;
 use super::mark::Marked;
 use super::names::{self, Names};
@@ -18,6 +19,7 @@ use crate::heap::{Columns, Flags, TypeId};
 const SLICE: usize = 1 << 18;
 /// The bytes of a row in the columns, of an edge, and of a block.
 const ROW: usize = size_of::<u64>() * 3 + size_of::<TypeId>() + size_of::<Flags>() + size_of::<u32>();
+const CONTENT: usize = size_of::<u64>();
 const EDGE: usize = size_of::<u32>() * 2;
 const BLOCK: usize = size_of::<u64>();
 /// Image and columns may take so many bytes more than the image did, and this share of it, before any of it is let go:
@@ -45,6 +47,8 @@ struct Rows<'c> {
     sizes: &'c mut [u64],
     flags: &'c mut [Flags],
     counts: &'c mut [u32],
+    /// None where nobody asked for them.
+    contents: &'c mut [u64],
     /// Where the edges of each row start among those of the part.
     starts: &'c mut [u64],
 }
@@ -67,6 +71,7 @@ pub(super) fn list(
     types: &Types,
     marked: &Marked,
     frozen: &Places,
+    digests: Option<&Digests>,
     threads: usize,
 ) -> (Columns, Counted, Vec<u64>) {
     let rows = marked.count as usize;
@@ -77,6 +82,7 @@ pub(super) fn list(
         sizes: vec![0; rows],
         flags: vec![Flags::default(); rows],
         reference_counts: vec![0; rows],
+        contents: vec![0; digests.map_or(0, |_| rows)],
         starts: vec![0; rows + 1],
         type_names,
         ..Columns::default()
@@ -84,7 +90,10 @@ pub(super) fn list(
     // Only so that they need not grow, which takes them twice.
     let _ = columns.referents.try_reserve_exact(marked.references);
     let _ = columns.edge_names.try_reserve_exact(marked.references);
-    let lister = Lister { types, type_ids: &type_ids, objects: &marked.objects, frozen };
+    let lister = Lister { types, type_ids: &type_ids, objects: &marked.objects, frozen, digests };
+    // Contents are looked at once more.
+    let times = TIMES + u64::from(digests.is_some());
+    let row_bytes = ROW + digests.map_or(0, |_| CONTENT);
     let mut names: Vec<Names> = (0..threads).map(|_| Names::new()).collect();
     // Which of the edges have the numbers of which thread.
     let mut ends: Vec<(usize, usize)> = Vec::new();
@@ -93,14 +102,14 @@ pub(super) fn list(
     let limit = image.held() + image.held() / SHARE_OF_IMAGE + ALLOWED;
     let shares = marked.objects.shares(rows.div_ceil(SLICE).max(1) * threads, marked.count);
     for slice in shares.chunks(threads) {
-        let walk = guide.walk(image, TIMES);
+        let walk = guide.walk(image, times);
         let parts: Vec<(Edges, Counted)> = std::thread::scope(|scope| {
             let mut rest = Rows::of(&mut columns, row);
             let running: Vec<_> = slice
                 .iter()
                 .zip(&mut names)
                 .map(|((blocks, size), names)| {
-                    let (rows, walk, lister, blocks) = (rest.take(*size), walk.another(TIMES), &lister, blocks.clone());
+                    let (rows, walk, lister, blocks) = (rest.take(*size), walk.another(times), &lister, blocks.clone());
                     scope.spawn(move || lister.part(&walk, blocks, rows, names))
                 })
                 .collect();
@@ -117,7 +126,7 @@ pub(super) fn list(
             counted.add(of_part);
         }
         let listed = slice.last().map_or(0, |(blocks, _)| Places::first_of(blocks.end));
-        let taken = image.held() + row * ROW + columns.referents.len() * EDGE + blocks.len() * BLOCK;
+        let taken = image.held() + row * row_bytes + columns.referents.len() * EDGE + blocks.len() * BLOCK;
         image.forget(listed, taken.saturating_sub(limit));
     }
     columns.starts[rows] = columns.referents.len() as u64;
@@ -156,6 +165,7 @@ struct Lister<'l> {
     type_ids: &'l [TypeId],
     objects: &'l Places,
     frozen: &'l Places,
+    digests: Option<&'l Digests>,
 }
 
 impl Lister<'_> {
@@ -202,6 +212,9 @@ impl Lister<'_> {
             }
             rows.flags[at] = flags;
             rows.counts[at] = walk.reference_count(object);
+            if let Some(digests) = self.digests {
+                rows.contents[at] = walk.content(object, kind, digests);
+            }
         }
         counted.refused = walk.view.refused.get();
         (edges, counted)
@@ -217,6 +230,7 @@ impl<'c> Rows<'c> {
             sizes: &mut columns.sizes[row..],
             flags: &mut columns.flags[row..],
             counts: &mut columns.reference_counts[row..],
+            contents: columns.contents.get_mut(row..).unwrap_or_default(),
             starts: &mut columns.starts[row..],
         }
     }
@@ -232,6 +246,7 @@ impl<'c> Rows<'c> {
             sizes: front(&mut self.sizes, count),
             flags: front(&mut self.flags, count),
             counts: front(&mut self.counts, count),
+            contents: front(&mut self.contents, count),
             starts: front(&mut self.starts, count),
         }
     }

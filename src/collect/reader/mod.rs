@@ -6,6 +6,7 @@
 
 mod block;
 mod check;
+mod content;
 mod ctypes;
 mod dict;
 mod facts;
@@ -40,6 +41,7 @@ mod walk;
 use std::time::Instant;
 
 pub(super) use self::check::Extent;
+use self::content::Digests;
 use self::fields::Fields;
 use self::image::{Image, WORD};
 use self::lists::Listed;
@@ -72,6 +74,8 @@ pub(super) struct Source<'a> {
     /// When to give up.
     pub(super) until: Option<Instant>,
     pub(super) check: Extent,
+    /// Whether texts that are equal are to be told: [`crate::heap::Heap::contents`].
+    pub(super) contents: bool,
 }
 
 /// Why memory gives no heap.
@@ -115,7 +119,8 @@ fn read_image(
     let guide = Guide { static_dicts: &static_dicts, ..guide };
     let found = find(source, &guide.walk(image, TIMES), &site, threads, again)?;
     let Found { marked, types, frozen, roots, broken_lists, mut notices, .. } = found;
-    let (mut columns, counted, blocks) = list::list(image, guide, &types, &marked, &frozen, threads);
+    let digests = source.contents.then(Digests::new);
+    let (mut columns, counted, blocks) = list::list(image, guide, &types, &marked, &frozen, digests.as_ref(), threads);
     let walk = guide.walk(image, TIMES);
     for (object, root) in roots {
         let Some(root) = root else { continue };

@@ -85,8 +85,16 @@ impl Sample {
 
     pub(super) fn read(&self, threads: usize, again: bool) -> Result<Received, Unreadable> {
         let Sample { layout, version, runtime, mappings, .. } = self;
-        let source =
-            |check| Source { memory: self, mappings, layout, version: *version, runtime: *runtime, until: None, check };
+        let source = |check| Source {
+            memory: self,
+            mappings,
+            layout,
+            version: *version,
+            runtime: *runtime,
+            until: None,
+            check,
+            contents: true,
+        };
         // What does not fit any more is refused, but in an orderly way.
         match read(&source(Extent::Whole), threads, again) {
             Err(Unreadable::Unfit(_)) => read(&source(Extent::Nothing), threads, again),

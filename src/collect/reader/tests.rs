@@ -76,6 +76,11 @@ fn what_is_whole_is_read_whole() {
         let differing: Vec<_> = sample.made.iter().filter(|(address, kind)| found.get(address) != Some(kind)).collect();
         assert!(differing.is_empty(), "{name}: {} made, {} found, not {differing:x?}", sample.made.len(), found.len());
         assert_eq!(found.len(), sample.made.len(), "{name}");
+        let contents = heap.contents().expect("the samples are read with them");
+        for object in heap.objects() {
+            let is_text = matches!(heap.type_name_of(object), "builtins.str" | "builtins.bytes");
+            assert_eq!(contents[object.index()] != 0, is_text, "{name}: {}", heap.type_name_of(object));
+        }
         assert!(!received.coverage.truncated, "{name}");
         let [thread] = &received.threads[..] else { panic!("{name}: {:?}", received.threads) };
         assert_eq!((thread.ident, thread.name.as_str(), thread.frames.len()), (0x1234, "worker", 2), "{name}");
@@ -213,7 +218,7 @@ fn reading_ends_when_its_time_is_over() {
     let Sample { layout, version, runtime, mappings, .. } = &samples()[0];
     let until = Some(Instant::now());
     let (version, runtime, check) = (*version, *runtime, Extent::Nothing);
-    let source = Source { memory: &samples()[0], mappings, layout, version, runtime, until, check };
+    let source = Source { memory: &samples()[0], mappings, layout, version, runtime, until, check, contents: true };
     let Err(Unreadable::Failed(error)) = read(&source, 1, false) else { panic!("it had no time") };
     assert_eq!((error.kind, error.text.contains("its time was over")), (Kind::Busy, true), "{error}");
 }

@@ -35,17 +35,22 @@ impl Walk<'_, '_> {
         Some(Storage { length, width, compact: state & COMPACT != 0, ascii: state & ASCII != 0 })
     }
 
-    /// The text of a str object, at most `limit` characters of it; and whether that is all.
-    fn text(&self, string: u64, limit: u64) -> Option<(String, bool)> {
-        let storage = self.storage(string)?;
-        let data = match (storage.compact, storage.ascii) {
-            (true, true) => string + self.fields.str_ascii_size,
-            (true, false) => string + self.fields.str_compact_size,
-            (false, _) => self.view.word(string + self.fields.str_data)?,
-        };
+    /// Where its characters are; nowhere for a str of old that was never made ready.
+    pub(super) fn characters(&self, string: u64, storage: Storage) -> Option<u64> {
         if !matches!(storage.width, 1 | 2 | 4) {
             return None;
         }
+        match (storage.compact, storage.ascii) {
+            (true, true) => Some(string + self.fields.str_ascii_size),
+            (true, false) => Some(string + self.fields.str_compact_size),
+            (false, _) => self.view.word(string + self.fields.str_data),
+        }
+    }
+
+    /// The text of a str object, at most `limit` characters of it; and whether that is all.
+    fn text(&self, string: u64, limit: u64) -> Option<(String, bool)> {
+        let storage = self.storage(string)?;
+        let data = self.characters(string, storage)?;
         let count = storage.length.min(limit);
         let bytes = self.view.bytes(data, (count * storage.width) as usize)?;
         if !self.view.claim(bytes.len() as u64 / WORD + 1) {

@@ -14,9 +14,11 @@ mod references;
 mod suspects;
 mod threads;
 mod types;
+mod waste;
 
 pub(crate) use group::grouping;
 pub(crate) use outline::outline;
+pub(crate) use waste::waste;
 
 use super::document::{Block, Document, Line, Notice, Role, Severity, Value};
 use crate::analyse::{Report, TargetReport};

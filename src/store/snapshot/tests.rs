@@ -27,7 +27,8 @@ fn capture() -> Capture {
          root m module app
          root l local app.main keep
          root e sys",
-    );
+    )
+    .with_contents(vec![0, 0, 7, u64::MAX]);
     let locals = vec![LocalVariable { name: "keep".into(), kind: "builtins.list".into() }];
     let frame = Frame { function: "app.main".into(), file: "app.py".into(), line: 3, locals };
     Capture {
@@ -56,16 +57,14 @@ fn told(capture: &Capture) -> String {
     let Capture { heap, target, collection, coverage, probes, threads, accounts, suspects, .. } = capture;
     let object = |object: ObjectId| {
         let edges: Vec<_> = (0..heap.referents(object).len()).map(|i| heap.edge_name(object, i)).collect();
-        let (kind, flags) = (heap.type_name_of(object), heap.flags(object));
-        format!(
-            "{} {kind} {} {flags:?} {:?} {edges:?}\n",
-            heap.address(object),
-            heap.size(object),
-            heap.referents(object)
-        )
+        let (kind, flags, referents) = (heap.type_name_of(object), heap.flags(object), heap.referents(object));
+        let content = heap.contents().map(|contents| contents[object.index()]);
+        let (address, size) = (heap.address(object), heap.size(object));
+        format!("{address} {kind} {size} {flags:?} {content:?} {referents:?} {edges:?}\n")
     };
     let objects: String = heap.objects().map(object).collect();
-    let facts = format!("{target:?}\n{collection:?}\n{coverage:?}\n{probes:?}\n{threads:?}\n{accounts:?}{suspects:?}");
+    let facts =
+        format!("{target:?}\n{collection:?}\n{coverage:?}\n{probes:?}\n{threads:?}\n{accounts:?}\n{suspects:?}");
     format!("{objects}{:?}\n{facts}", heap.roots())
 }
 
@@ -175,7 +174,7 @@ fn others_read_who_holds_what_and_whose_it_is() {
     let fields: Vec<Vec<Field>> =
         rows.iter().map(|row| row.get_column_iter().map(|(_, field)| field.clone()).collect()).collect();
     let names: Vec<&String> = rows[0].get_column_iter().map(|(name, _)| name).skip(HEAP_COLUMNS).collect();
-    let expected = ["dominator", "retained", "type_retained", "host", "pid", "start_time", "started_at"];
+    let expected = ["dominator", "retained", "type_retained", "host", "pid", "start_time", "started_at", "content"];
     assert_eq!(names, expected);
     let held: Vec<_> = fields.iter().map(|row| row[HEAP_COLUMNS..TYPE_RETAINED + 1].to_vec()).collect();
     let row = |dominator: Option<u32>, retained: Option<u64>, of_type| {
@@ -193,13 +192,16 @@ fn others_read_who_holds_what_and_whose_it_is() {
     }
 }
 
-/// What was written once is read for ever. What types retain has been in snapshots since format 2.
+/// What was written once is read for ever. What types retain has been in snapshots since format 2, which
+/// texts are equal since format 3.
 #[test]
 fn recordings_of_every_format_are_read() {
     let recordings = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings");
-    for (name, objects, has_retained) in [("grown", 11_337, false), ("grown-2", 11_685, true)] {
+    let told = [("grown", 11_337, false, false), ("grown-2", 11_685, true, false), ("grown-3", 11_632, true, true)];
+    for (name, objects, has_retained, has_contents) in told {
         let capture = read(&recordings.join(name).with_extension("parquet")).expect("read");
         assert_eq!(capture.heap.len(), objects, "{name}");
+        assert_eq!(capture.heap.contents().is_some(), has_contents, "{name}");
         let computed = Holdings::of(&capture.heap).by_type;
         assert!(computed.iter().any(|&bytes| bytes > 0));
         assert_eq!(capture.retained_by_type, has_retained.then_some(computed), "{name}");
@@ -211,7 +213,7 @@ fn with_format(content: &[u8], format: u8) -> Vec<u8> {
     let key = FORMAT_KEY.as_bytes();
     let at = content.windows(key.len()).position(|window| window == key).expect("the key") + key.len();
     let mut content = content.to_vec();
-    assert_eq!(content[at..at + 3], [0x18, 1, b'2']);
+    assert_eq!(content[at..at + 3], [0x18, 1, b'3']);
     content[at + 2] = format;
     content
 }
@@ -220,16 +222,17 @@ fn with_format(content: &[u8], format: u8) -> Vec<u8> {
 fn a_newer_format_says_so() {
     let (_directory, path) = written();
     let good = fs::read(&path).expect("read");
-    let newer = with_format(&good, b'3');
+    let newer = with_format(&good, b'4');
     assert_eq!(
         refusal(&newer),
         format!(
-            "cannot read snapshot `x`: it has format 3, and this is {TOOL}, which reads formats up to 2 | \
+            "cannot read snapshot `x`: it has format 4, and this is {TOOL}, which reads formats up to 3 | \
              update memory-analyzer: the snapshot was written by {TOOL}"
         )
     );
     assert!(refusal(&with_format(&good, b'x')).starts_with("snapshot `x` is damaged: its format has no number"));
     assert!(refusal(&with_format(&good, b'0')).starts_with("snapshot `x` is damaged: its format has no number"));
+    assert!(refusal(&with_format(&good, b'2')).starts_with("snapshot `x` is damaged: "), "it has more columns");
 }
 
 #[test]
@@ -298,6 +301,7 @@ prop_compose! {
     /// Objects in any order, with names that may be anything and edges that may go anywhere.
     fn heaps()(
         objects in vec((any::<u64>(), 0..4usize, any::<u64>(), 0..8u8, vec((any::<u16>(), 0..4usize), 0..6)), 0..40),
+        contents in vec(prop_oneof![Just(0), any::<u64>()], 40),
         names in vec(any::<String>(), 4),
         roots in vec((any::<u16>(), any::<String>()), 0..4),
     ) -> Capture {
@@ -312,7 +316,10 @@ prop_compose! {
         for (object, name) in roots {
             builder.root(Address(address(object)), Root::Interpreter { name });
         }
-        Capture { heap: builder.finish().0, ..capture() }
+        let heap = builder.finish().0;
+        // If not one is known, nobody has asked.
+        let contents = [&[1][..], &contents].concat()[..heap.len()].to_vec();
+        Capture { heap: heap.with_contents(contents), ..capture() }
     }
 }
 

@@ -211,7 +211,7 @@ impl Subject {
         }
         let Interpreter { version, runtime, .. } = self.interpreter;
         let (mappings, until, check) = (&self.mappings, None, Extent::Whole);
-        let source = Source { memory, mappings, layout, version, runtime, until, check };
+        let source = Source { memory, mappings, layout, version, runtime, until, check, contents: true };
         match read(&source, 1, false) {
             Err(Unreadable::Collecting) => Outcome::Collecting,
             Err(Unreadable::Failed(error) | Unreadable::Unfit(error)) => {
