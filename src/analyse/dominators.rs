@@ -31,7 +31,7 @@ pub(crate) enum Node {
 }
 
 /// The dominator tree of a heap. Takes some twenty bytes for each object, four more once it is asked for single objects,
-/// twelve once for children, and eight once it is asked who dominates whom.
+/// and eight once it is asked who dominates whom.
 #[derive(Debug)]
 pub(crate) struct Dominators {
     /// How many objects the heap has, whether they are reached or not.
@@ -45,9 +45,26 @@ pub(crate) struct Dominators {
     /// By number: bytes.
     retained: Vec<u64>,
     joints: Vec<(u32, u32)>,
-    /// By number, the roots' first: those of the children.
-    children: OnceLock<Groups<u32>>,
     spans: OnceLock<Vec<Span>>,
+}
+
+/// The tree from above: whose immediate dominator each node is. Takes twelve bytes for each object, for as long as it is there.
+#[derive(Debug)]
+pub(crate) struct Children<'t> {
+    tree: &'t Dominators,
+    /// By number, the roots' first: those of the children.
+    numbers: Groups<u32>,
+}
+
+impl Children<'_> {
+    /// Whose immediate dominator the node is, each once; nothing under what no root reaches.
+    pub(crate) fn of(&self, node: Node) -> impl ExactSizeIterator<Item = ObjectId> + '_ {
+        let numbers = match node {
+            Node::Roots => self.numbers.of(NONE as usize),
+            Node::Object(object) => self.tree.number(object).map_or(&[][..], |number| self.numbers.of(number as usize)),
+        };
+        numbers.iter().map(|&number| ObjectId(self.tree.rows[number as usize]))
+    }
 }
 
 /// The place of a node in a preorder of the tree, and how many follow that it dominates, itself included.
@@ -69,8 +86,8 @@ impl Dominators {
         let joints = joints(&parents, &dominators, &referrers);
         drop((parents, referrers));
         let retained = retained(edges.heap, &rows, &dominators);
-        let (numbers, children, spans) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Dominators { objects: edges.heap.len(), numbers, rows, dominators, retained, joints, children, spans }
+        let (numbers, spans) = (OnceLock::new(), OnceLock::new());
+        Dominators { objects: edges.heap.len(), numbers, rows, dominators, retained, joints, spans }
     }
 
     /// Bytes of all that the roots reach.
@@ -93,13 +110,9 @@ impl Dominators {
         self.number(object).map(|number| self.node(self.dominators[number as usize]))
     }
 
-    /// Whose immediate dominator the node is, each once; nothing under what no root reaches.
-    pub(crate) fn children(&self, node: Node) -> impl ExactSizeIterator<Item = ObjectId> + '_ {
-        let children = match node {
-            Node::Roots => self.grouped().of(NONE as usize),
-            Node::Object(object) => self.number(object).map_or(&[][..], |number| self.grouped().of(number as usize)),
-        };
-        children.iter().map(|&number| ObjectId(self.rows[number as usize]))
+    pub(crate) fn children(&self) -> Children<'_> {
+        let objects = self.dominators.iter().copied().zip(0..).skip(1);
+        Children { tree: self, numbers: Groups::new(self.rows.len(), objects) }
     }
 
     /// Does every path to `other` lead through `object`? Of itself it does.
@@ -183,11 +196,6 @@ impl Dominators {
 
     fn node(&self, number: u32) -> Node {
         if number == NONE { Node::Roots } else { Node::Object(ObjectId(self.rows[number as usize])) }
-    }
-
-    fn grouped(&self) -> &Groups<u32> {
-        let objects = self.dominators.iter().copied().zip(0..).skip(1);
-        self.children.get_or_init(|| Groups::new(self.rows.len(), objects))
     }
 }
 
@@ -385,8 +393,9 @@ mod tests {
         #[test]
         fn children_are_those_of_whom_a_node_is_the_dominator(heap in oracle::heaps()) {
             let tree = Dominators::new(&Edges::new(&heap));
+            let below = tree.children();
             for node in [Node::Roots].into_iter().chain(heap.objects().map(Node::Object)) {
-                let mut children: Vec<_> = tree.children(node).collect();
+                let mut children: Vec<_> = below.of(node).collect();
                 children.sort();
                 let expected: Vec<_> = heap.objects().filter(|&o| tree.dominator(o) == Some(node)).collect();
                 prop_assert_eq!(children, expected);
@@ -486,7 +495,7 @@ mod tests {
         let tree = Dominators::new(&Edges::new(&heap));
         let list = heap.at(address(3 * LENGTH)).expect("it was put there");
         assert_eq!(tree.retained(list), Some(2 * LENGTH + 1));
-        assert_eq!(tree.children(Node::Object(list)).len() as u64, LENGTH + 1, "the values and the head");
+        assert_eq!(tree.children().of(Node::Object(list)).len() as u64, LENGTH + 1, "the values and the head");
         assert_eq!(tree.retained(heap.at(address(1)).expect("the head")), Some(LENGTH));
     }
 }

@@ -98,6 +98,7 @@ struct Finished {
 fn finish(mut capture: Capture, earlier: Option<Matched>, holdings: Option<Holdings>, path: &Path) -> Result<Finished> {
     let garbage = analyse::garbage(&capture.heap);
     capture.garbage.clone_from(&garbage);
+    capture.heap.forget_reference_counts();
     let holdings = holdings.unwrap_or_else(|| Holdings::of(&capture.heap));
     capture.suspects = Some(analyse::suspects(&capture.heap, &holdings));
     let suspects = suspects(&capture, earlier.as_ref(), Some(&holdings));

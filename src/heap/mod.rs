@@ -165,6 +165,11 @@ impl Heap {
         (self.reference_counts.len() == self.len()).then_some(&self.reference_counts)
     }
 
+    /// Nobody will ask for them any more: they take four bytes for each object.
+    pub(crate) fn forget_reference_counts(&mut self) {
+        self.reference_counts = Vec::new();
+    }
+
     /// For each str and bytes a number that two of the same type have in common if their contents are equal, and else do not,
     /// but for one chance in 2^64; 0 for all other objects and where it is not known. Nothing where nobody looked. The numbers
     /// of another heap mean nothing in this one.

@@ -3,7 +3,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::super::dominators::{Dominators, Node};
+use super::super::dominators::{Children, Dominators, Node};
 use super::super::edges::Edges;
 use super::super::labels::Label;
 use super::super::neighbours;
@@ -18,14 +18,14 @@ const FEW: usize = 3;
 
 /// What the roots hold.
 pub(super) fn from_roots(edges: &Edges, tree: &Dominators, paths: &Paths, shape: Shape) -> Level {
-    let held = Held { edges, tree, paths };
-    let groups = held.grouped(tree.children(Node::Roots).map(|object| (None, object)), tree.total());
+    let held = Held { edges, tree, children: tree.children(), paths };
+    let groups = held.grouped(held.children.of(Node::Roots).map(|object| (None, object)), tree.total());
     held.level(groups, tree.total(), shape)
 }
 
 /// What the objects hold: those that no other of them holds, and what is below.
 pub(super) fn from(edges: &Edges, tree: &Dominators, paths: &Paths, objects: &[ObjectId], shape: Shape) -> Level {
-    let held = Held { edges, tree, paths };
+    let held = Held { edges, tree, children: tree.children(), paths };
     let all = tree.retained_by_any(objects);
     let groups = held.grouped(tree.topmost(objects).into_iter().map(|object| (None, object)), all);
     held.level(groups, all, shape)
@@ -34,6 +34,7 @@ pub(super) fn from(edges: &Edges, tree: &Dominators, paths: &Paths, objects: &[O
 struct Held<'a, 'h> {
     edges: &'a Edges<'h>,
     tree: &'a Dominators,
+    children: Children<'a>,
     paths: &'a Paths<'a, 'h>,
 }
 
@@ -111,7 +112,7 @@ impl Held<'_, '_> {
         let node = Node::Object(object);
         let held = neighbours::once(self.edges, object, |child| self.tree.dominator(child) == Some(node));
         let labels: FxHashMap<ObjectId, Label> = held.collect();
-        self.tree.children(node).map(move |child| (labels.get(&child).copied(), child))
+        self.children.of(node).map(move |child| (labels.get(&child).copied(), child))
     }
 }
 
@@ -123,7 +124,7 @@ impl Walk for Held<'_, '_> {
     }
 
     fn has_below(&self, group: &Group<Retained>) -> bool {
-        group.objects.iter().any(|&object| self.tree.children(Node::Object(object)).len() > 0)
+        group.objects.iter().any(|&object| self.children.of(Node::Object(object)).len() > 0)
     }
 
     fn weight(&self, group: &Group<Retained>) -> Weight {

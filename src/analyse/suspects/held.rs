@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::super::dominators::{Dominators, Node};
+use super::super::dominators::{Children, Dominators, Node};
 use super::super::edges::Edges;
 use super::rules::Enough;
 use super::{Found, Layer, What, heaviest, is_namespace};
@@ -24,13 +24,14 @@ pub(super) fn found(edges: &Edges, tree: &Dominators, enough: &Enough, most: usi
     let last = last.map(|object| (tree.retained(object).unwrap_or(0), object)).collect();
     // Their shares do not overlap: more than so many there are only where the sizes are lies.
     let possible = (1.0 / enough.share) as usize;
-    let search = Search { edges, tree, enough };
+    let search = Search { edges, tree, children: tree.children(), enough };
     heaviest(last, possible).filter_map(|(_, object)| search.judged(object)).take(most).collect()
 }
 
 struct Search<'a, 'h> {
     edges: &'a Edges<'h>,
     tree: &'a Dominators,
+    children: Children<'a>,
     enough: &'a Enough,
 }
 
@@ -65,7 +66,7 @@ impl Search<'_, '_> {
         let mut objects = vec![object];
         while layers.len() < LAYERS {
             let mut below: FxHashMap<TypeId, Layer> = FxHashMap::default();
-            let children = || objects.iter().flat_map(|&object| self.tree.children(Node::Object(object)));
+            let children = || objects.iter().flat_map(|&object| self.children.of(Node::Object(object)));
             for child in children() {
                 let kind = heap.type_of(child);
                 let layer = below.entry(kind).or_insert(Layer { kind, count: 0, bytes: 0 });
@@ -105,7 +106,7 @@ impl Search<'_, '_> {
         }
         let (mut gap, mut at) = (0, object);
         while gap <= 1 {
-            let children = self.tree.children(Node::Object(at));
+            let children = self.children.of(Node::Object(at));
             let Some(below) = children.max_by_key(|below| self.retained(*below)) else { break };
             at = below;
             gap += 1;

@@ -28,10 +28,12 @@ use rules::{Enough, Rules};
 /// The suspects of a heap: of each kind those that retain most first.
 pub(crate) fn suspects(heap: &Heap, holdings: &Holdings) -> Vec<Suspect> {
     let edges = Edges::new(heap);
-    let (tree, paths) = (&holdings.tree, Paths::new(&edges));
+    let tree = &holdings.tree;
     let rules = Rules::get();
     let enough = &rules.accumulation;
     let mut found = held::found(&edges, tree, enough, rules.told.most);
+    // Not before: what the search needed is gone.
+    let paths = Paths::new(&edges);
     found.extend(reached::shared(&edges, tree, &paths, enough, rules.told.most, &found));
     found.iter().map(|found| words::told(found, &edges, tree, &paths)).collect()
 }
