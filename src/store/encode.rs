@@ -38,10 +38,10 @@ pub(super) fn rows<W: Write + Send>(
         out.optional::<Int32Type>(|row| Some(holdings.dominator(row)?.0 as i32))?;
         out.optional::<Int64Type>(|row| Some(holdings.retained(row)? as i64))?;
         out.column::<Int64Type>(|row| holdings.by_type[heap.type_of(row).index()] as i64)?;
-        out.text(&target.host)?;
-        out.column::<Int32Type>(|_| target.pid)?;
-        out.text(&target.start_time)?;
-        out.text(&collection.started_at)?;
+        out.same::<ByteArrayType>(&*target.host)?;
+        out.same::<Int32Type>(target.pid)?;
+        out.same::<ByteArrayType>(&*target.start_time)?;
+        out.same::<ByteArrayType>(&*collection.started_at)?;
         let contents = heap.contents().unwrap_or_default();
         out.optional::<Int64Type>(|row| contents.get(row.index()).filter(|&&content| content != 0).map(|&c| c as i64))?;
         out.writer.close()?;
@@ -68,10 +68,14 @@ impl<W: Write + Send> Group<'_, W> {
         column.close()
     }
 
-    /// The next column, the same text in each row.
-    fn text(&mut self, text: &str) -> Result<()> {
-        let text = ByteArray::from(text);
-        self.column::<ByteArrayType>(|_| text.clone())
+    /// The next column, the same value in each row.
+    fn same<T: DataType>(&mut self, value: impl Into<T::T>) -> Result<()> {
+        let mut column = self.writer.next_column()?.ok_or_else(no_column)?;
+        let values = vec![value.into(); BATCH_ROWS.min(self.rows.len())];
+        for batch in slices(self.rows.clone(), BATCH_ROWS) {
+            column.typed::<T>().write_batch(&values[..batch.len()], None, None)?;
+        }
+        column.close()
     }
 
     /// The next column, in each row a value or null.
