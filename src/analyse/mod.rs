@@ -7,6 +7,7 @@ mod census;
 mod diff;
 mod dominators;
 mod edges;
+mod findings;
 mod garbage;
 mod group;
 mod groups;
@@ -31,6 +32,7 @@ mod waste;
 
 pub(crate) use accounts::{AccountsReport, accounts};
 pub(crate) use build::{Earlier, limits_of_comparison, report};
+pub(crate) use findings::Findings;
 pub(crate) use garbage::{garbage, is_much, is_suspicious};
 pub(crate) use group::{Filter, Grouping, Row, group};
 pub(crate) use histogram::{histogram, totals};

@@ -1,11 +1,12 @@
 //! `analyze`: every target on a thread of its own, one report of all.
 
 use std::path::{Path, PathBuf};
+use std::sync::{OnceLock, mpsc};
 use std::thread::{self, ScopedJoinHandle};
 
 use super::Verdict;
 use super::console::{Console, Watcher};
-use crate::analyse::{self, Earlier, Holdings, Report, TargetReport};
+use crate::analyse::{self, Earlier, Findings, Holdings, Report, TargetReport};
 use crate::cli::plan::{AnalyzePlan, Selection, Thresholds};
 use crate::cli::values::Format;
 use crate::collect;
@@ -93,29 +94,36 @@ struct Finished {
     written: Result<()>,
 }
 
-/// Looks for garbage, then who holds what unless that is known, then for suspects: each needs its own memory. Writes the
-/// snapshot.
+/// Looks for what the table does not tell, and writes the snapshot beside: it needs what is found only in the end.
 fn finish(mut capture: Capture, earlier: Option<Matched>, holdings: Option<Holdings>, path: &Path) -> Result<Finished> {
-    let garbage = analyse::garbage(&capture.heap);
-    capture.garbage.clone_from(&garbage);
-    capture.heap.forget_reference_counts();
-    let holdings = holdings.unwrap_or_else(|| Holdings::of(&capture.heap));
-    capture.suspects = Some(analyse::suspects(&capture.heap, &holdings));
-    let suspects = suspects(&capture, earlier.as_ref(), Some(&holdings));
-    drop(earlier);
-    Ok(Finished { garbage, suspects, written: store::write(path, &capture, &holdings).map(drop) })
+    let counts = capture.heap.take_reference_counts();
+    let capture = &capture;
+    let findings = OnceLock::new();
+    let (ready, wait) = mpsc::channel();
+    let (written, suspects) = thread::scope(|scope| {
+        // Gone when this is left in whatever way: then nobody waits any more.
+        let ready = ready;
+        let writing = scope.spawn(move || store::write(path, capture, || wait.recv().ok()).map(drop));
+        let found: &Findings = findings.get_or_init(|| Findings::of(&capture.heap, counts, holdings));
+        let _ = ready.send(found);
+        let suspects = suspects(capture, found.suspects.as_deref(), earlier.as_ref(), Some(&found.holdings));
+        (joined(writing, "writing the snapshot"), suspects)
+    });
+    let garbage = findings.into_inner().and_then(|found| found.garbage);
+    Ok(Finished { garbage, suspects, written })
 }
 
-/// The suspects of a capture, before them what took what is new where it is compared with an earlier one; none where nobody
+/// The `standing` suspects of a capture, before them what took what is new where it is compared with an earlier one; none where nobody
 /// has looked for any.
 pub(super) fn suspects(
     capture: &Capture,
+    standing: Option<&[Suspect]>,
     earlier: Option<&Matched>,
     holdings: Option<&Holdings>,
 ) -> Option<Vec<Suspect>> {
     let grown = earlier.and_then(|earlier| analyse::growth(&earlier.capture, capture, holdings));
-    let known = grown.is_some() || capture.suspects.is_some();
-    known.then(|| grown.iter().chain(&capture.suspects).flatten().cloned().collect())
+    let known = grown.is_some() || standing.is_some();
+    known.then(|| grown.iter().flatten().chain(standing.into_iter().flatten()).cloned().collect())
 }
 
 /// Waits for what is missing; a report without a snapshot says why.

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use super::Verdict;
 use super::analyze::{draw, reported, suspects};
 use super::console::{Console, Watcher};
-use crate::analyse::{Holdings, Report};
+use crate::analyse::{Findings, Report};
 use crate::cli::plan::{DemoPlan, Screen};
 use crate::collect;
 use crate::error::{Error, Kind, Result};
@@ -90,7 +90,7 @@ pub(super) fn run(plan: &DemoPlan, console: &Console) -> Result<Verdict> {
         plan.python.display()
     ));
     tell(&format!("it {}; analysing it for the first time", wait()?));
-    let before = capture(&plan.screen)?;
+    let mut before = capture(&plan.screen)?;
     use std::io::Write;
     for _ in 0..4 {
         requests.write_all(b"\n").and_then(|()| requests.flush()).map_err(failed)?;
@@ -105,13 +105,16 @@ pub(super) fn run(plan: &DemoPlan, console: &Console) -> Result<Verdict> {
     })?;
     let first = plan.outputs.directory.join("demo-before.parquet");
     let second = plan.outputs.directory.join("demo-after.parquet");
-    store::write(&first, &before, &Holdings::of(&before.heap))?;
-    store::write(&second, &after, &Holdings::of(&after.heap))?;
+    for (path, capture) in [(&first, &mut before), (&second, &mut after)] {
+        let counts = capture.heap.take_reference_counts();
+        let findings = Findings::of(&capture.heap, counts, None);
+        store::write(path, capture, || Some(&findings))?;
+    }
     let earlier = Matched { capture: before, path: first.display().to_string(), paired_by: "pid-and-start-time" };
     let leaking_type =
         crate::cli::plan::Selection { types: vec!["__main__.Session".to_owned()], ..plan.selection.clone() };
     let (mut report, holdings) = reported(&mut after, &leaking_type, Some(&earlier), plan.screen.format);
-    report.suspects = suspects(&after, Some(&earlier), holdings.as_ref());
+    report.suspects = suspects(&after, None, Some(&earlier), holdings.as_ref());
     report.snapshot = Some(second.display().to_string());
     (report.threads, report.probes) = (None, None);
     draw(&mut report, &after, &plan.outputs.directory)?;

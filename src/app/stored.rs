@@ -14,7 +14,7 @@ pub(super) fn report(plan: &ReportPlan, console: &Console) -> Result<Verdict> {
     let (earlier, notices) = store::matching(&capture.target, &plan.compare_with)?;
     capture.collection.warnings.extend(notices);
     let (mut target, holdings) = reported(&mut capture, &plan.selection, earlier.as_ref(), plan.screen.format);
-    target.suspects = suspects(&capture, earlier.as_ref(), holdings.as_ref());
+    target.suspects = suspects(&capture, capture.suspects.as_deref(), earlier.as_ref(), holdings.as_ref());
     target.snapshot = Some(plan.snapshot.display().to_string());
     draw(&mut target, &capture, &plan.pictures)?;
     finish(target, plan.thresholds, &plan.screen, plan.selection.top, console)

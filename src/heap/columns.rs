@@ -15,7 +15,7 @@ pub(crate) struct Columns {
     pub(crate) types: Vec<TypeId>,
     pub(crate) sizes: Vec<u64>,
     pub(crate) flags: Vec<Flags>,
-    /// Or none at all: see [`Heap::reference_counts`].
+    /// Or none at all: see [`Heap::take_reference_counts`].
     pub(crate) reference_counts: Vec<u32>,
     /// Or none at all: see [`Heap::contents`].
     pub(crate) contents: Vec<u64>,

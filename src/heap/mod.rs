@@ -160,14 +160,10 @@ impl Heap {
         self.flags[object.index()]
     }
 
-    /// How many references to each object there are by its own count, or [`Heap::UNCOUNTED`]; nothing where nobody knows.
-    pub(crate) fn reference_counts(&self) -> Option<&[u32]> {
-        (self.reference_counts.len() == self.len()).then_some(&self.reference_counts)
-    }
-
-    /// Nobody will ask for them any more: they take four bytes for each object.
-    pub(crate) fn forget_reference_counts(&mut self) {
-        self.reference_counts = Vec::new();
+    /// How many references to each object there are by its own count, or [`Heap::UNCOUNTED`]; nothing where nobody knows, or
+    /// somebody has taken them.
+    pub(crate) fn take_reference_counts(&mut self) -> Option<Vec<u32>> {
+        Some(std::mem::take(&mut self.reference_counts)).filter(|counts| counts.len() == self.len())
     }
 
     /// For each str and bytes a number that two of the same type have in common if their contents are equal, and else do not,

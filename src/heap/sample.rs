@@ -61,11 +61,6 @@ pub(crate) fn heap(text: &str) -> Heap {
 }
 
 impl Heap {
-    /// The same with these counts, by row.
-    pub(crate) fn with_reference_counts(self, reference_counts: Vec<u32>) -> Heap {
-        Heap { reference_counts, ..self }
-    }
-
     /// The same with these numbers for contents, by row.
     pub(crate) fn with_contents(self, contents: Vec<u64>) -> Heap {
         Heap { contents, ..self }

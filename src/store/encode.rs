@@ -1,5 +1,6 @@
 //! The columns of a heap into a Parquet file, batch by batch: nothing the size of the heap is made on the way.
 
+use std::cell::LazyCell;
 use std::io::Write;
 use std::ops::Range;
 
@@ -7,7 +8,7 @@ use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Typ
 use parquet::errors::{ParquetError, Result};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 
-use crate::analyse::Holdings;
+use crate::analyse::Findings;
 use crate::heap::{Capture, ObjectId};
 
 /// Rows that readers may take on side by side; also how much is held in memory before it is written.
@@ -15,12 +16,15 @@ const GROUP_ROWS: usize = 1 << 20;
 /// Rows handed to the packer at a time.
 const BATCH_ROWS: usize = 1 << 14;
 
-/// Writes all objects of the heap by ascending address.
-pub(super) fn rows<W: Write + Send>(
+/// Writes all objects of the heap by ascending address; what was found in it is asked for, and returned, when the columns of the
+/// heap itself are written.
+pub(super) fn rows<'f, W: Write + Send>(
     capture: &Capture,
-    holdings: &Holdings,
+    findings: impl FnOnce() -> Option<&'f Findings>,
     file: &mut SerializedFileWriter<W>,
-) -> Result<()> {
+) -> Result<&'f Findings> {
+    let findings = LazyCell::new(findings);
+    let found = || findings.ok_or_else(|| ParquetError::General("who holds what could not be found".to_owned()));
     let Capture { heap, target, collection, .. } = capture;
     let bytes = |texts: &[Box<str>]| texts.iter().map(|text| ByteArray::from(&**text)).collect::<Vec<_>>();
     let (types, names) = (bytes(heap.type_names()), bytes(heap.names()));
@@ -35,6 +39,7 @@ pub(super) fn rows<W: Write + Send>(
         out.list::<Int32Type>(1, referents, |&referent| Some(referent as i32))?;
         let name = |&name: &u32| (name != 0).then(|| names[name as usize].clone());
         out.list::<ByteArrayType>(2, |row| heap.edge_name_ids(row), name)?;
+        let holdings = &found()?.holdings;
         out.optional::<Int32Type>(|row| Some(holdings.dominator(row)?.0 as i32))?;
         out.optional::<Int64Type>(|row| Some(holdings.retained(row)? as i64))?;
         out.column::<Int64Type>(|row| holdings.by_type[heap.type_of(row).index()] as i64)?;
@@ -46,7 +51,7 @@ pub(super) fn rows<W: Write + Send>(
         out.optional::<Int64Type>(|row| contents.get(row.index()).filter(|&&content| content != 0).map(|&c| c as i64))?;
         out.writer.close()?;
     }
-    Ok(())
+    found()
 }
 
 /// A row group being written, column after column.

@@ -14,6 +14,7 @@ use parquet::schema::types::{ColumnPath, TypePtr};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::analyse::Findings;
 use crate::heap::{
     Accounts, Capture, CollectionFacts, Coverage, Garbage, ObjectId, Root, Suspect, TargetFacts, ThreadFacts,
 };
@@ -140,7 +141,7 @@ pub(super) struct RootFact {
 }
 
 impl Facts {
-    pub(super) fn of(capture: &Capture) -> Facts {
+    pub(super) fn of(capture: &Capture, findings: &Findings) -> Facts {
         let root = |(object, root): &(ObjectId, Root)| RootFact { row: object.0, root: root.clone() };
         Facts {
             target: capture.target.clone(),
@@ -150,8 +151,8 @@ impl Facts {
             roots: capture.heap.roots().iter().map(root).collect(),
             probes: capture.probes.clone(),
             accounts: capture.accounts.clone(),
-            garbage: capture.garbage.clone(),
-            suspects: capture.suspects.clone(),
+            garbage: findings.garbage.clone(),
+            suspects: findings.suspects.clone(),
         }
     }
 }

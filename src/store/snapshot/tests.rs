@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::schema::{HEAP_COLUMNS, TYPE_RETAINED};
 use super::*;
+use crate::analyse::Holdings;
 use crate::heap::{
     Accounts, CollectionFacts, Coverage, Flags, Frame, HeapBuilder, LocalVariable, PythonFacts, Root, Suspect,
     TargetFacts, ThreadFacts, sample,
@@ -69,7 +70,9 @@ fn told(capture: &Capture) -> String {
 }
 
 fn save(path: &Path, capture: &Capture) -> Result<u64> {
-    write(path, capture, &Holdings::of(&capture.heap))
+    let (garbage, suspects) = (capture.garbage.clone(), capture.suspects.clone());
+    let findings = Findings { garbage, holdings: Holdings::of(&capture.heap), suspects };
+    write(path, capture, || Some(&findings))
 }
 
 /// A directory with a snapshot in it.
@@ -285,7 +288,8 @@ fn a_file_too_small_for_what_it_claims_is_refused() {
     let mut file = File::create(&bomb_path).expect("created");
     let (file, sum) = Summing::new(&mut file);
     let mut writer = SerializedFileWriter::new(file, schema::schema(FORMAT), properties.into()).expect("made");
-    encode::rows(&capture, &Holdings::of(&capture.heap), &mut writer).expect("encoded");
+    let findings = Findings::of(&capture.heap, None, None);
+    encode::rows(&capture, || Some(&findings), &mut writer).expect("encoded");
     writer.flush().expect("flushed");
     // Whoever makes one can also make its checksum fit.
     let proof = sum.proof(&capture_fact.expect("the capture"));
