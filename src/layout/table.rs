@@ -63,11 +63,12 @@ impl Table {
 /// it. None before the first release candidate: until then structs change from one build to the next.
 pub(super) fn fitting(interpreter: &Interpreter) -> Vec<Table> {
     let version = interpreter.version;
-    let mut tables: Vec<Table> = tables().collect();
+    // Reading all of them would take longer than what is done with them.
+    let prefix = format!("cpython-{}.{}.", version.major, version.minor);
+    let near = TABLES.iter().filter(|(name, _)| version.is_frozen() && name.starts_with(&prefix));
+    let mut tables: Vec<Table> = near.filter_map(|(name, text)| parse(name, text)).collect();
     tables.retain(|table| {
-        version.is_frozen()
-            && (table.version.major, table.version.minor) == (version.major, version.minor)
-            && (table.debug, table.free_threaded) == (interpreter.debug, interpreter.free_threaded)
+        (table.debug, table.free_threaded) == (interpreter.debug, interpreter.free_threaded)
             && table.machine == interpreter.image.elf.machine().0
     });
     tables.sort_by_key(|table| (!table.is_of(interpreter), table.version.micro.abs_diff(version.micro), table.name));
@@ -75,6 +76,7 @@ pub(super) fn fitting(interpreter: &Interpreter) -> Vec<Table> {
 }
 
 /// All there are.
+#[cfg(test)]
 pub(super) fn tables() -> impl Iterator<Item = Table> {
     TABLES.iter().filter_map(|(name, text)| parse(name, text))
 }

@@ -26,8 +26,7 @@ pub(super) fn rows<'f, W: Write + Send>(
     let findings = LazyCell::new(findings);
     let found = || findings.ok_or_else(|| ParquetError::General("who holds what could not be found".to_owned()));
     let Capture { heap, target, collection, .. } = capture;
-    let bytes = |texts: &[Box<str>]| texts.iter().map(|text| ByteArray::from(&**text)).collect::<Vec<_>>();
-    let (types, names) = (bytes(heap.type_names()), bytes(heap.names()));
+    let (types, names) = (shared(heap.type_names()), shared(heap.names()));
     for group in slices(0..heap.len(), GROUP_ROWS) {
         let mut out = Group { writer: file.next_row_group()?, rows: group };
         out.column::<Int64Type>(|row| heap.address(row).0 as i64)?;
@@ -131,6 +130,16 @@ impl<W: Write + Send> Group<'_, W> {
         }
         column.close()
     }
+}
+
+/// Each of the texts, all in one buffer: there can be millions, and each written many times.
+fn shared(texts: &[Box<str>]) -> Vec<ByteArray> {
+    let all = ByteArray::from(texts.concat().into_bytes());
+    let starts = texts.iter().scan(0, |end, text| {
+        *end += text.len();
+        Some(*end - text.len())
+    });
+    texts.iter().zip(starts).map(|(text, start)| all.slice(start, text.len())).collect()
 }
 
 /// `range` cut into pieces of at most `length`.

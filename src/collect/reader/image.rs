@@ -4,7 +4,7 @@
 //! the rank of a bit is the row of an object. Addresses come from the target's own memory, so none is believed: what is in no
 //! region reads as absent, never as something.
 
-use std::ops::Deref;
+use std::ops::{self, Deref};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
@@ -118,6 +118,15 @@ impl Region {
         self.start <= address && address < self.end
     }
 
+    /// The numbers of the words of a piece.
+    fn words(&self, piece: usize) -> ops::Range<u64> {
+        let number = |piece: u64| {
+            let address = ((self.start / self.piece + piece) * self.piece).clamp(self.start, self.end);
+            self.first + (address - self.start) / WORD
+        };
+        number(piece as u64)..number(piece as u64 + 1)
+    }
+
     /// What is added to an address here makes eight times its number.
     pub(super) fn base(&self) -> u64 {
         (self.first * WORD).wrapping_sub(self.start)
@@ -174,21 +183,36 @@ impl<'a> Image<'a> {
         }
     }
 
-    /// Lets go of what was read before the word of this number, from the lowest address on, until it was so many bytes: says
-    /// how many. It is read again if it is asked for again. What memory has at hand stays.
-    pub(super) fn forget(&mut self, number: u64, bytes: usize) -> usize {
+    /// Lets go of what was read before the word of this number until it was so many bytes: says how many. Of pieces that are
+    /// `spent` first, which is asked by the numbers of their words; each time from the lowest address on. What is let go is read
+    /// again if it is asked for again. What memory has at hand stays.
+    pub(super) fn forget(&mut self, number: u64, bytes: usize, spent: impl Fn(ops::Range<u64>) -> bool) -> usize {
         let mut freed = 0;
-        for region in self.regions.iter_mut().filter(|region| region.first < number) {
-            let end = region.start + (number - region.first) * WORD;
-            let is_behind = |at: u64| end >= region.end.min((region.start / region.piece + at + 1) * region.piece);
-            for piece in (0..).zip(&mut region.pieces).take_while(|(at, _)| is_behind(*at)).map(|(_, piece)| piece) {
-                if freed >= bytes {
-                    return freed;
+        for any in [false, true] {
+            for region in &mut self.regions {
+                for at in 0..region.pieces.len() {
+                    let words = region.words(at);
+                    if words.end > number {
+                        break;
+                    }
+                    if freed >= bytes {
+                        return freed;
+                    }
+                    let piece = &mut region.pieces[at];
+                    if piece.get().is_some_and(|piece| piece.held() > 0 && (any || spent(words))) {
+                        freed += piece.take().map_or(0, |piece| piece.held());
+                    }
                 }
-                freed += piece.take().map_or(0, |piece| piece.held());
             }
         }
         freed
+    }
+
+    /// Whether what is at `address` need not be read first.
+    pub(super) fn is_at_hand(&self, address: u64) -> bool {
+        let piece = |region: &Region| (address / region.piece - region.start / region.piece) as usize;
+        self.memory.at_hand(address).is_some()
+            || self.region(address).is_some_and(|region| region.pieces[piece(region)].get().is_some())
     }
 
     /// How many bytes of ours it takes.
@@ -325,12 +349,18 @@ mod tests {
         assert_eq!((held(&image), image.held()), (vec![true, true, true], 0x2000 + 0x1e_0000 + 0x12_0000));
         // What is not wholly before it stays.
         let number = View::new(&image, 1).number(0x20_0008).expect("it is in a region");
-        assert_eq!(image.forget(number, 1), 0x2000);
+        assert_eq!(image.forget(number, 1, |_| true), 0x2000);
         assert_eq!(held(&image), [false, true, true]);
-        assert_eq!(image.forget(number, usize::MAX), 0x1e_0000);
+        assert_eq!(image.forget(number, usize::MAX, |_| false), 0x1e_0000);
         assert_eq!(held(&image), [false, false, true]);
         look(&image);
-        assert_eq!(image.forget(image.words(), usize::MAX), 0x2000 + 0x30_0000);
+        // What is spent goes first.
+        let in_second = |words: ops::Range<u64>| words == (0x2000 / 8..(0x2000 + 0x1e_0000) / 8);
+        assert_eq!(image.forget(image.words(), 1, in_second), 0x1e_0000);
+        assert_eq!(held(&image), [true, false, true]);
+        assert!(image.is_at_hand(0x11ff8) && !image.is_at_hand(0x1f_fff8) && image.is_at_hand(0x20_0008));
+        assert!(!image.is_at_hand(0x12000) && !image.is_at_hand(u64::MAX));
+        assert_eq!(image.forget(image.words(), usize::MAX, |_| true), 0x2000 + 0x12_0000);
         assert_eq!((held(&image), image.held()), (vec![false, false, false], 0));
         look(&image);
     }

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 use std::panic::resume_unwind;
+use std::sync::Mutex;
+use std::thread::ScopedJoinHandle;
 
 use rustc_hash::FxHashMap;
 
@@ -17,6 +19,8 @@ use crate::heap::{Columns, Flags, TypeId};
 
 /// So many objects are listed before what they were read from is let go.
 const SLICE: usize = 1 << 18;
+/// Each thread has about so many parts of a slice to do: whoever is done with one takes the next.
+const PARTS: usize = 4;
 /// The bytes of a row in the columns, of an edge, and of a block.
 const ROW: usize = size_of::<u64>() * 3 + size_of::<TypeId>() + size_of::<Flags>() + size_of::<u32>();
 const CONTENT: usize = size_of::<u64>();
@@ -26,8 +30,11 @@ const BLOCK: usize = size_of::<u64>();
 /// reading it again takes time.
 const ALLOWED: usize = 8 << 20;
 const SHARE_OF_IMAGE: usize = 12;
-/// How often each word may be looked at in a slice: once, and the names of attributes again.
-const TIMES: u64 = 2;
+/// So many words for each object, and memory is of objects themselves: who has been listed is not looked at again. Where there are
+/// fewer, it is what objects elsewhere own, their lists of items and tables of keys.
+const SPARSE: u64 = 128;
+/// How often each word may be looked at in a slice: once, and the names of attributes and keys again.
+const TIMES: u64 = 3;
 
 /// What listing counted beside the columns.
 #[derive(Clone, Copy, Debug, Default)]
@@ -100,22 +107,30 @@ pub(super) fn list(
     let mut counted = Counted::default();
     let (mut row, mut blocks) = (0, Vec::new());
     let limit = image.held() + image.held() / SHARE_OF_IMAGE + ALLOWED;
-    let shares = marked.objects.shares(rows.div_ceil(SLICE).max(1) * threads, marked.count);
-    for slice in shares.chunks(threads) {
+    let shares = marked.objects.shares(rows.div_ceil(SLICE).max(1) * threads * PARTS, marked.count);
+    for slice in shares.chunks(threads * PARTS) {
         let walk = guide.walk(image, times);
-        let parts: Vec<(Edges, Counted)> = std::thread::scope(|scope| {
-            let mut rest = Rows::of(&mut columns, row);
-            let running: Vec<_> = slice
-                .iter()
+        let mut rest = Rows::of(&mut columns, row);
+        let parts: Vec<_> = slice.iter().map(|(blocks, size)| (blocks.clone(), rest.take(*size))).collect();
+        let parts = Mutex::new(parts.into_iter().enumerate());
+        let mut listed: Vec<(usize, usize, Edges, Counted)> = std::thread::scope(|scope| {
+            let running: Vec<_> = (0..)
                 .zip(&mut names)
-                .map(|((blocks, size), names)| {
-                    let (rows, walk, lister, blocks) = (rest.take(*size), walk.another(times), &lister, blocks.clone());
-                    scope.spawn(move || lister.part(&walk, blocks, rows, names))
+                .map(|(thread, names)| {
+                    let (walk, parts, lister) = (walk.another(times), &parts, &lister);
+                    let mut next = move || {
+                        let (part, (blocks, rows)) = parts.lock().ok()?.next()?;
+                        let (edges, counted) = lister.part(&walk, blocks, rows, names);
+                        Some((part, thread, edges, counted))
+                    };
+                    scope.spawn(move || std::iter::from_fn(&mut next).collect::<Vec<_>>())
                 })
                 .collect();
-            running.into_iter().map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+            let join = |thread: ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+            running.into_iter().flat_map(join).collect()
         });
-        for (thread, ((_, size), (edges, of_part))) in slice.iter().zip(parts).enumerate() {
+        listed.sort_unstable_by_key(|(part, ..)| *part);
+        for ((_, size), (_, thread, edges, of_part)) in slice.iter().zip(listed) {
             let before = columns.referents.len() as u64;
             columns.starts[row..row + size].iter_mut().for_each(|start| *start += before);
             row += size;
@@ -127,7 +142,11 @@ pub(super) fn list(
         }
         let listed = slice.last().map_or(0, |(blocks, _)| Places::first_of(blocks.end));
         let taken = image.held() + row * row_bytes + columns.referents.len() * EDGE + blocks.len() * BLOCK;
-        image.forget(listed, taken.saturating_sub(limit));
+        let are_objects = |words: Range<u64>| {
+            let least = (words.end - words.start) / SPARSE;
+            marked.objects.are_many(words, least as usize)
+        };
+        image.forget(listed, taken.saturating_sub(limit), are_objects);
     }
     columns.starts[rows] = columns.referents.len() as u64;
     counted.names_left_out = names.iter().any(|names| names.full);
@@ -139,7 +158,8 @@ pub(super) fn list(
         start = end;
     }
     columns.names = joined.list;
-    blocks.sort_unstable();
+    // Each part's are: merging is what is left to do.
+    blocks.sort();
     (columns, counted, blocks)
 }
 
@@ -186,7 +206,7 @@ impl Lister<'_> {
             walk.visit(object, kind, &mut |target: u64, step: Step<'_>| {
                 let Some(row) = walk.view.number(target).and_then(|number| self.objects.rank(number)) else { return };
                 edges.referents.push(row);
-                edges.names.push(names.number(step, walk));
+                edges.names.push(names.number(step, walk, self.types));
                 counted.conservative_edges += u64::from(matches!(step, Step::Guess));
             });
             let mut flags = Flags::default();
@@ -217,6 +237,7 @@ impl Lister<'_> {
             }
         }
         counted.refused = walk.view.refused.get();
+        edges.blocks.sort_unstable();
         (edges, counted)
     }
 }

@@ -118,6 +118,8 @@ fn read_image(
     let static_dicts = guide.walk(image, TIMES).static_dicts(&site);
     let guide = Guide { static_dicts: &static_dicts, ..guide };
     let found = find(source, &guide.walk(image, TIMES), &site, threads, again)?;
+    // While all of the memory is at hand.
+    let stacks = guide.walk(image, TIMES).thread_facts(&site, &found.types);
     let Found { marked, types, frozen, roots, broken_lists, mut notices, .. } = found;
     let digests = source.contents.then(Digests::new);
     let (mut columns, counted, blocks) = list::list(image, guide, &types, &marked, &frozen, digests.as_ref(), threads);
@@ -133,7 +135,6 @@ fn read_image(
             columns.roots.push((ObjectId(row), root));
         }
     }
-    let threads = walk.thread_facts(&site, &types);
     let edges = columns.referents.len() as u64;
     let heap = columns.into_heap().map_err(|what| Error::new(Kind::Defect, format!("the reader's heap: {what}")))?;
     if broken_lists > 0 {
@@ -173,7 +174,7 @@ fn read_image(
         },
         heap,
         probes: Default::default(),
-        threads,
+        threads: stacks,
         notices,
         blocks,
         accounts: None,

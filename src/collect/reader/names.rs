@@ -1,7 +1,9 @@
 //! The names of references, each written once: numbers are handed out by where the name is in the target.
 //!
-//! What a key says is read when all objects are listed, by ascending address: keys lie anywhere, and most of the memory that
-//! was listed is no longer at hand by then.
+//! What a key says is read at once if it is at hand. Keys lie anywhere, and much of the memory that was listed is not at hand any
+//! more: what they say is read when all objects are listed, by ascending address.
+
+use std::panic::resume_unwind;
 
 use rustc_hash::FxHashMap;
 
@@ -11,8 +13,8 @@ use super::walk::{Guide, Step, Walk};
 
 /// More names are not kept: the references beyond have none.
 const MOST: usize = 2_000_000;
-/// What keys say is read so many bytes of the target's memory at a time.
-const NEAR: u64 = 16 << 20;
+/// What keys say is read so many bytes of the target's memory at a time by each thread.
+const NEAR: u64 = 8 << 20;
 /// How often each word of that may be looked at.
 const TIMES: u64 = 2;
 /// Items of containers beyond this position have no name of their own.
@@ -24,6 +26,8 @@ pub(super) struct Names {
     /// By the address of the object that has the name, or of the text in the program.
     attributes: FxHashMap<u64, u32>,
     keys: FxHashMap<u64, u32>,
+    /// Those that are still to be read.
+    far: Vec<(u64, u32)>,
     locals: FxHashMap<(usize, u64), u32>,
     words: FxHashMap<(usize, usize), u32>,
     indexes: Vec<u32>,
@@ -36,6 +40,7 @@ impl Names {
             list: vec!["".into()],
             attributes: FxHashMap::default(),
             keys: FxHashMap::default(),
+            far: Vec::new(),
             locals: FxHashMap::default(),
             words: FxHashMap::default(),
             indexes: Vec::new(),
@@ -44,7 +49,7 @@ impl Names {
     }
 
     /// The number of a step's name; 0 for one without.
-    pub(super) fn number(&mut self, step: Step<'_>, walk: &Walk) -> u32 {
+    pub(super) fn number(&mut self, step: Step<'_>, walk: &Walk, types: &Types) -> u32 {
         match step {
             Step::Unnamed | Step::Guess => 0,
             Step::Named(word) => {
@@ -72,8 +77,13 @@ impl Names {
                     self.full = true;
                     return 0;
                 }
-                let number = self.add("".into());
+                let is_at_hand = walk.view.is_at_hand(key);
+                let text = if is_at_hand { walk.key(key, types) } else { None };
+                let number = self.add(text.unwrap_or_default().into());
                 self.keys.insert(key, number);
+                if !is_at_hand {
+                    self.far.push((key, number));
+                }
                 number
             }
             Step::Index(index) if index < MOST_INDEXED => {
@@ -111,24 +121,38 @@ pub(super) struct Joined {
     pub(super) numbers: Vec<Vec<u32>>,
 }
 
-/// Reads what the keys say, and makes equal names one.
+/// Reads what is left of the keys, and makes equal names one.
 pub(super) fn join(mut threads: Vec<Names>, image: &mut Image, guide: Guide, types: &Types) -> Joined {
     let mut keys: Vec<(u64, usize, u32)> = Vec::new();
     for (thread, names) in threads.iter_mut().enumerate() {
-        keys.extend(std::mem::take(&mut names.keys).into_iter().map(|(key, number)| (key, thread, number)));
+        names.keys = FxHashMap::default();
+        keys.extend(std::mem::take(&mut names.far).into_iter().map(|(key, number)| (key, thread, number)));
     }
     keys.sort_unstable();
-    for near in keys.chunk_by(|a, b| a.0 / NEAR == b.0 / NEAR) {
+    let near: Vec<&[(u64, usize, u32)]> = keys.chunk_by(|a, b| a.0 / NEAR == b.0 / NEAR).collect();
+    for near in near.chunks(threads.len()) {
         let walk = guide.walk(image, TIMES);
-        for &(key, thread, number) in near {
-            if let Some(text) = walk.key(key, types) {
-                threads[thread].list[number as usize] = text.into();
+        let texts: Vec<Vec<Option<Box<str>>>> = std::thread::scope(|scope| {
+            let running: Vec<_> = near
+                .iter()
+                .map(|keys| {
+                    let walk = walk.another(TIMES);
+                    scope.spawn(move || keys.iter().map(|(key, ..)| Some(walk.key(*key, types)?.into())).collect())
+                })
+                .collect();
+            running.into_iter().map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        });
+        for (&(_, thread, number), text) in near.iter().copied().flatten().zip(texts.into_iter().flatten()) {
+            if let Some(text) = text {
+                threads[thread].list[number as usize] = text;
             }
         }
-        let end = near.last().and_then(|&(key, ..)| walk.view.number(key)).unwrap_or(0);
-        image.forget(end, usize::MAX);
+        let last = near.last().and_then(|keys| keys.last());
+        let end = last.and_then(|(key, ..)| walk.view.number(*key)).unwrap_or(0);
+        image.forget(end, usize::MAX, |_| true);
     }
-    let mut known: FxHashMap<&str, u32> = FxHashMap::default();
+    let most = threads.iter().map(|names| names.list.len()).max().unwrap_or(0);
+    let mut known: FxHashMap<&str, u32> = FxHashMap::with_capacity_and_hasher(most, Default::default());
     known.insert("", 0);
     let mut numbers = Vec::new();
     for names in &threads {

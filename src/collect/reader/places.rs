@@ -95,6 +95,11 @@ impl Places {
         })
     }
 
+    /// Whether there are so many in a range of numbers, which is taken to whole blocks.
+    pub(super) fn are_many(&self, numbers: Range<u64>, count: usize) -> bool {
+        self.iter(numbers.start / BLOCK..numbers.end.div_ceil(BLOCK)).take(count).count() == count
+    }
+
     /// Cuts the blocks into `count` ranges with about the same number of places each, of which there are `places`; says how
     /// many are in each.
     pub(super) fn shares(&self, count: usize, places: u64) -> Vec<(Range<u64>, usize)> {
@@ -142,6 +147,7 @@ mod tests {
             assert!(!places.has(number) && places.rank(number).is_none(), "{number}");
         }
         assert!(!places.insert(u64::MAX));
+        assert!(places.are_many(0..128, 4) && !places.are_many(0..128, 5) && places.are_many(500_000..1 << 20, 2));
     }
 
     #[test]

@@ -57,6 +57,7 @@ impl Walk<'_, '_> {
             return None;
         }
         let text = match storage.width {
+            1 if bytes.is_ascii() => String::from_utf8(bytes.into_owned()).unwrap_or_default(),
             1 => bytes.iter().map(|&byte| char::from(byte)).collect(),
             2 => {
                 bytes.chunks_exact(2).map(|pair| character(u32::from(u16::from_le_bytes([pair[0], pair[1]])))).collect()
@@ -90,23 +91,22 @@ impl Walk<'_, '_> {
         if !kind.is_builtin {
             return None;
         }
-        let text = match kind.kind {
+        match kind.kind {
             Kind::Str => {
                 let (text, whole) = self.text(object, LONGEST_KEY as u64)?;
-                quoted(&text, whole, "")
+                Some(quoted(&text, whole, ""))
             }
             Kind::Bytes => {
                 let length = self.view.word(object + self.fields.object_length)?;
                 let count = length.min(LONGEST_KEY as u64);
                 let bytes = self.view.bytes(object + self.fields.bytes_items, count as usize)?;
-                quoted(&bytes.iter().map(|&byte| char::from(byte)).collect::<String>(), count == length, "b")
+                Some(quoted(&bytes.iter().map(|&byte| char::from(byte)).collect::<String>(), count == length, "b"))
             }
-            Kind::Bool => if self.int(object)? == 0 { "False" } else { "True" }.to_owned(),
-            Kind::Int => self.int(object).map_or_else(|| "...".to_owned(), |value| value.to_string()),
-            Kind::None => "None".to_owned(),
-            _ => return None,
-        };
-        Some(format!("[{text}]"))
+            Kind::Bool => Some(if self.int(object)? == 0 { "[False]" } else { "[True]" }.to_owned()),
+            Kind::Int => Some(self.int(object).map_or_else(|| "[...]".to_owned(), |value| format!("[{value}]"))),
+            Kind::None => Some("[None]".to_owned()),
+            _ => None,
+        }
     }
 
     /// How many digits an int has, and whether it is negative.
@@ -143,13 +143,21 @@ fn character(code: u32) -> char {
     char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-/// As `repr` writes it; `...` follows one that is cut.
+/// As `repr` writes it, in brackets; `...` follows one that is cut.
 fn quoted(text: &str, whole: bool, prefix: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    let mut out = String::with_capacity(text.len() + 3 + prefix.len());
+    let mut out = String::with_capacity("['']".len() + prefix.len() + text.len());
+    out.push('[');
     out.push_str(prefix);
     out.push(quote);
-    for c in text.chars() {
+    let mut rest = text.chars();
+    // Nearly all are plain.
+    let plain = text.find(|c: char| !c.is_ascii_graphic() && c != ' ' || c == '\\' || c == quote);
+    if let Some((plain, special)) = text.split_at_checked(plain.unwrap_or(text.len())) {
+        out.push_str(plain);
+        rest = special.chars();
+    }
+    for c in rest {
         match c {
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
@@ -167,6 +175,7 @@ fn quoted(text: &str, whole: bool, prefix: &str) -> String {
     if !whole {
         out.push_str("...");
     }
+    out.push(']');
     out
 }
 
@@ -184,9 +193,9 @@ mod tests {
             ("a\\b\n\x07\x7f", "'a\\\\b\\n\\x07\\x7f'"),
             ("ü\u{85}", "'ü\\x85'"),
         ] {
-            assert_eq!(quoted(text, true, ""), expected);
+            assert_eq!(quoted(text, true, ""), format!("[{expected}]"));
         }
-        assert_eq!(quoted("\u{e9}", true, "b"), "b'\\xe9'");
-        assert_eq!(quoted("ab", false, ""), "'ab'...");
+        assert_eq!(quoted("\u{e9}", true, "b"), "[b'\\xe9']");
+        assert_eq!(quoted("ab", false, ""), "['ab'...]");
     }
 }

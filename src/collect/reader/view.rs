@@ -169,6 +169,11 @@ impl<'i, 'a> View<'i, 'a> {
         self.claim(bytes.len() as u64 / WORD + 1).then(|| String::from_utf8_lossy(&bytes).into_owned())
     }
 
+    /// See [`Image::is_at_hand`].
+    pub(super) fn is_at_hand(&self, address: u64) -> bool {
+        self.near(address).get().rest(address).is_some() || self.image.is_at_hand(address)
+    }
+
     /// Whether `length` bytes from `address` on are in one region, so that a length read from the target can be true.
     pub(super) fn has(&self, address: u64, length: u64) -> bool {
         match self.near(address).get().rest(address) {
