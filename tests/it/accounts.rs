@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::support::{Python, Run, Target, each, usual};
+use crate::matrix::each_everywhere;
+use crate::support::{Python, Run, Target, usual};
 
 const MIB: u64 = 1 << 20;
 /// What a process may change between its census and ours, and what is in pages of another part.
@@ -78,93 +79,72 @@ fn made(oracle: &Value, name: &str) -> u64 {
 
 #[test]
 fn of_a_plain_program() {
-    each(
-        |_| true,
-        |python| {
-            check(python, "plain", "libraries and files", |found, _| {
-                for name in ["glibc-in-use", "mmapped-blocks", "shared-memory", "rest"] {
-                    assert!(bytes(found, name) < 2 * MIB, "{found:#}");
-                }
-            });
-        },
-    );
+    each_everywhere(|python| {
+        check(python, "plain", "libraries and files", |found, _| {
+            for name in ["glibc-in-use", "mmapped-blocks", "shared-memory", "rest"] {
+                assert!(bytes(found, name) < 2 * MIB, "{found:#}");
+            }
+        });
+    });
 }
 
 #[test]
 fn of_leaks_in_c_code() {
     for (mode, name) in [("leak", "glibc-in-use"), ("leak-in-thread", "glibc-in-use"), ("large", "mmapped-blocks")] {
-        each(
-            |_| true,
-            |python| {
-                check(python, mode, "memory of C code", |found, oracle| {
-                    // Each block has a header and is rounded up to 16 bytes.
-                    let expected = made(oracle, "allocated");
-                    assert_close(mode, bytes(found, name), expected + expected / 100, expected / 100 + 2 * MIB);
-                });
-            },
-        );
+        each_everywhere(|python| {
+            check(python, mode, "memory of C code", |found, oracle| {
+                // Each block has a header and is rounded up to 16 bytes.
+                let expected = made(oracle, "allocated");
+                assert_close(mode, bytes(found, name), expected + expected / 100, expected / 100 + 2 * MIB);
+            });
+        });
     }
 }
 
 #[test]
 fn of_a_fragmented_heap() {
     for mode in ["fragmented", "fragmented-fast"] {
-        each(
-            |_| true,
-            |python| {
-                check(python, mode, "free memory that allocators keep", |found, oracle| {
-                    let freed = made(oracle, "freed");
-                    assert_close(mode, bytes(found, "glibc-free"), freed, freed / 10 + MIB);
-                });
-            },
-        );
+        each_everywhere(|python| {
+            check(python, mode, "free memory that allocators keep", |found, oracle| {
+                let freed = made(oracle, "freed");
+                assert_close(mode, bytes(found, "glibc-free"), freed, freed / 10 + MIB);
+            });
+        });
     }
 }
 
 #[test]
 fn of_python_objects() {
     for mode in ["objects", "bytearrays"] {
-        each(
-            |_| true,
-            |python| {
-                check(python, mode, "Python objects", |found, oracle| {
-                    let found = bytes(found, "python-objects");
-                    // A debug build has three words and more around each block.
-                    assert!(found > made(oracle, "allocated") && found < made(oracle, "allocated") * 3, "{found}");
-                });
-            },
-        );
+        each_everywhere(|python| {
+            check(python, mode, "Python objects", |found, oracle| {
+                let found = bytes(found, "python-objects");
+                // A debug build has three words and more around each block.
+                assert!(found > made(oracle, "allocated") && found < made(oracle, "allocated") * 3, "{found}");
+            });
+        });
     }
 }
 
 #[test]
 fn of_what_pymalloc_keeps() {
-    each(
-        |_| true,
-        |python| {
-            check(python, "retained", "free memory that allocators keep", |found, oracle| {
-                assert!(bytes(found, "pymalloc-free") > made(oracle, "freed"), "{found:#}");
-            });
-        },
-    );
+    each_everywhere(|python| {
+        check(python, "retained", "free memory that allocators keep", |found, oracle| {
+            assert!(bytes(found, "pymalloc-free") > made(oracle, "freed"), "{found:#}");
+        });
+    });
 }
 
 #[test]
 fn of_shared_memory_and_stacks() {
-    each(
-        |_| true,
-        |python| {
-            check(python, "shared", "shared memory", |found, oracle| {
-                assert_eq!(
-                    bytes(found, "shared-memory"),
-                    made(oracle, "allocated") + bytes(found, "shared-memory") % MIB
-                );
-            });
-            check(python, "stacks", "", |found, _| {
-                assert_eq!(numbers(found, "thread-stacks"), [8]);
-            });
-        },
-    );
+    each_everywhere(|python| {
+        check(python, "shared", "shared memory", |found, oracle| {
+            assert_eq!(bytes(found, "shared-memory"), made(oracle, "allocated") + bytes(found, "shared-memory") % MIB);
+        });
+        check(python, "stacks", "", |found, _| {
+            assert_eq!(numbers(found, "thread-stacks"), [8]);
+        });
+    });
 }
 
 /// Without pymalloc, or with hooks in front of each block, objects are where malloc put them.

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::support::{Run, Target, each, usual};
+use crate::matrix::each_everywhere;
+use crate::support::{Run, Target, usual};
 
 /// The count of a class of the program in a list of types.
 fn count(types: &Value, class: &str) -> Option<u64> {
@@ -12,41 +13,37 @@ fn count(types: &Value, class: &str) -> Option<u64> {
 
 #[test]
 fn is_told_by_who_holds_it() {
-    each(
-        |_| true,
-        |python| {
-            let target = Target::start(python, "garbage.py", [""; 0]);
-            for freeze in ["twin", "stop"] {
-                let run =
-                    Run::analyze(&[target.pid]).args(["-c", "reader", "--format", "json", "-q", "-f", "snapshot"]);
-                let done = run.args(["--freeze", freeze]).output().exits(0);
-                target.assert_unharmed();
-                target.assert_nothing_mapped();
-                let report = done.report();
-                let garbage = &report["garbage"];
-                let of = |part: &str, class: &str| count(&garbage[part]["types"], class);
-                assert_eq!(of("unreachable", "Waiting"), Some(200), "{garbage:#}");
-                assert_eq!(of("unreachable", "Finalized"), Some(30));
-                assert_eq!(of("with_finalizers", "Finalized"), Some(30));
-                assert_eq!(of("with_finalizers", "Waiting"), None);
-                assert_eq!(of("uncollectable", "Saved"), Some(70));
-                for class in ["Kept", "Leaked", "Payload", "Saved", "HeldTwice"] {
-                    assert_eq!(of("unreachable", class), None, "{class}: {garbage:#}");
-                }
-                let held = |class: &str| count(&garbage["held_outside"], class);
-                assert_eq!((held("Leaked"), held("HeldTwice")), (Some(400), Some(150)), "{garbage:#}");
-                for class in ["Kept", "Payload", "Saved", "Waiting", "Finalized"] {
-                    assert_eq!(held(class), None, "{class}: {garbage:#}");
-                }
-                let rows = garbage["held_outside"].as_array().unwrap();
-                let row = |class: &str| rows.iter().find(|row| row["type"] == *format!("__main__.{class}")).unwrap();
-                assert_eq!((&row("Leaked")["unreachable"], &row("HeldTwice")["unreachable"]), (&400.into(), &0.into()));
-                let snapshot = std::fs::read(done.dir().join("snapshot")).unwrap();
-                let again = Run::new(["report", "snapshot", "--format", "json"]).file("snapshot", snapshot);
-                assert_eq!(again.output().exits(0).report()["garbage"], *garbage, "from the snapshot");
+    each_everywhere(|python| {
+        let target = Target::start(python, "garbage.py", [""; 0]);
+        for freeze in ["twin", "stop"] {
+            let run = Run::analyze(&[target.pid]).args(["-c", "reader", "--format", "json", "-q", "-f", "snapshot"]);
+            let done = run.args(["--freeze", freeze]).output().exits(0);
+            target.assert_unharmed();
+            target.assert_nothing_mapped();
+            let report = done.report();
+            let garbage = &report["garbage"];
+            let of = |part: &str, class: &str| count(&garbage[part]["types"], class);
+            assert_eq!(of("unreachable", "Waiting"), Some(200), "{garbage:#}");
+            assert_eq!(of("unreachable", "Finalized"), Some(30));
+            assert_eq!(of("with_finalizers", "Finalized"), Some(30));
+            assert_eq!(of("with_finalizers", "Waiting"), None);
+            assert_eq!(of("uncollectable", "Saved"), Some(70));
+            for class in ["Kept", "Leaked", "Payload", "Saved", "HeldTwice"] {
+                assert_eq!(of("unreachable", class), None, "{class}: {garbage:#}");
             }
-        },
-    );
+            let held = |class: &str| count(&garbage["held_outside"], class);
+            assert_eq!((held("Leaked"), held("HeldTwice")), (Some(400), Some(150)), "{garbage:#}");
+            for class in ["Kept", "Payload", "Saved", "Waiting", "Finalized"] {
+                assert_eq!(held(class), None, "{class}: {garbage:#}");
+            }
+            let rows = garbage["held_outside"].as_array().unwrap();
+            let row = |class: &str| rows.iter().find(|row| row["type"] == *format!("__main__.{class}")).unwrap();
+            assert_eq!((&row("Leaked")["unreachable"], &row("HeldTwice")["unreachable"]), (&400.into(), &0.into()));
+            let snapshot = std::fs::read(done.dir().join("snapshot")).unwrap();
+            let again = Run::new(["report", "snapshot", "--format", "json"]).file("snapshot", snapshot);
+            assert_eq!(again.output().exits(0).report()["garbage"], *garbage, "from the snapshot");
+        }
+    });
 }
 
 /// Where there is nothing to tell, nothing is told; else it is in the text too.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::assert_file_snapshot;
-use crate::support::{Done, Python, Run, Target, each, root, usual};
+use crate::matrix::each_everywhere;
+use crate::support::{Done, Python, Run, Target, root, usual};
 
 fn group(snapshot: &Path, words: &[&str]) -> Vec<Value> {
     let done = Run::new(["group"]).arg(snapshot).args(words).args(["--format", "json"]).output().exits(0);
@@ -74,7 +75,7 @@ fn session(python: &Python, words: &[&str]) {
 
 #[test]
 fn the_classic_session_by_the_reader() {
-    each(|_| true, |python| session(python, &["-c", "reader"]));
+    each_everywhere(|python| session(python, &["-c", "reader"]));
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::assert_file_snapshot;
-use crate::support::{Done, Python, Run, Target, each, root};
+use crate::matrix::each_everywhere;
+use crate::support::{Done, Python, Run, Target, root};
 
 fn take(target: &Target, file: &str) -> (Done, PathBuf) {
     let done = Run::analyze(&[target.pid]).args(["-c", "reader", "--top", "1", "-f", file]).output().exits(0);
@@ -73,7 +74,7 @@ fn check(python: &Python) {
 
 #[test]
 fn of_listeners_that_nobody_takes_away() {
-    each(|_| true, check);
+    each_everywhere(check);
 }
 
 /// The same everywhere: of recordings.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::live::{EXPECTED, assert_census, assert_user_classes, warnings};
 use crate::places::assert_refused;
-use crate::support::{Python, Run, Target, each_of, free_threaded, pythons_in_chroot, root_or_say};
+use crate::support::{Python, Run, Target, each_of, free_threaded, pythons, pythons_in_chroot, root_or_say};
 
 /// What reads the heap, what it warns of, and whether it sees the same as the census; the reader sees more than the target can.
 const COLLECTORS: [(&str, &[&str], bool); 2] = [("gdb", &EXPECTED, true), ("reader", &[], false)];
@@ -16,6 +16,11 @@ const FREEZES: [&str; 2] = ["twin", "stop"];
 /// Those to test: in a root folder of its own only root can start one.
 pub(crate) fn found() -> &'static [Python] {
     if root_or_say("CPython in a root folder of its own") { pythons_in_chroot() } else { &[] }
+}
+
+/// The same on every CPython there is, here and there.
+pub(crate) fn each_everywhere(check: impl Fn(&Python)) {
+    each_of(pythons().iter().chain(found()), check);
 }
 
 fn analysed(target: &Target, collector: &str, freeze: &str) -> Value {

@@ -7,11 +7,9 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::Value;
 
 use crate::live::{assert_user_classes, differences};
-use crate::matrix;
+use crate::matrix::each_everywhere;
 use crate::support::snapshot::{self, Objects};
-use crate::support::{
-    Done, Python, Run, Target, each, each_of, number, process, pythons, root_or_say, say, signal, soon, usual,
-};
+use crate::support::{Done, Python, Run, Target, each, number, process, root_or_say, say, signal, soon, usual};
 
 /// How many readings in a row, of all busy targets together; a longer run by `IT_READINGS=1000`.
 const READINGS: u64 = 60;
@@ -414,10 +412,10 @@ fn the_same(python: &Python, program: &str, words: &[&str], more: &[&str]) {
 
 #[test]
 fn the_same_heap_as_through_gdb() {
-    each_of(pythons().iter().chain(matrix::found()), |python| the_same(python, "live.py", &["idle"], &[]));
+    each_everywhere(|python| the_same(python, "live.py", &["idle"], &[]));
 }
 
 #[test]
 fn the_same_zoo_as_through_gdb() {
-    each_of(pythons().iter().chain(matrix::found()), |python| the_same(python, "zoo.py", &[], &HELD_IN_THE_ZOO));
+    each_everywhere(|python| the_same(python, "zoo.py", &[], &HELD_IN_THE_ZOO));
 }

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::support::{Done, Python, Run, Target, each, python, usual};
+use crate::matrix::each_everywhere;
+use crate::support::{Done, Python, Run, Target, python, usual};
 
 /// Of each kind of leak in tests/programs/suspects.py the rule, and what its sentence begins with and says beside.
 const LEAKS: [(&str, &str, &str, &[&str]); 12] = [
@@ -100,7 +101,7 @@ fn check_leaks(python: &Python) {
 
 #[test]
 fn of_leaks_are_named_with_their_paths() {
-    each(|_| true, check_leaks);
+    each_everywhere(check_leaks);
 }
 
 fn check_clean(python: &Python, modes: &[&str]) {
@@ -111,7 +112,7 @@ fn check_clean(python: &Python, modes: &[&str]) {
 
 #[test]
 fn of_programs_without_a_leak_there_are_none() {
-    each(|_| true, |python| check_clean(python, &["idle", "bounded", "imports", "server"]));
+    each_everywhere(|python| check_clean(python, &["idle", "bounded", "imports", "server"]));
     if let Some(python) = python::with_web() {
         check_clean(&python, &["flask", "django"]);
     }

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use crate::assert_file_snapshot;
-use crate::support::{Done, Python, Run, Target, each, root, usual};
+use crate::matrix::each_everywhere;
+use crate::support::{Done, Python, Run, Target, root, usual};
 
 /// A snapshot of tests/programs/held.py, in the folder of the run.
 fn snapshot(python: &Python, words: &[&str]) -> (Target, Done) {
@@ -95,7 +96,7 @@ fn check(python: &Python, words: &[&str]) {
 
 #[test]
 fn of_known_structures_by_the_reader() {
-    each(|_| true, |python| check(python, &["-c", "reader"]));
+    each_everywhere(|python| check(python, &["-c", "reader"]));
 }
 
 #[test]

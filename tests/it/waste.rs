@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use crate::assert_file_snapshot;
-use crate::support::{Done, Python, Run, Target, each, root, usual};
+use crate::matrix::each_everywhere;
+use crate::support::{Done, Python, Run, Target, root, usual};
 
 fn waste(done: &Done, words: &[&str]) -> Value {
     let run = Run::new(["waste"]).arg(done.dir().join("snapshot")).args(["--format", "json", "--top", "0"]).args(words);
@@ -71,39 +72,36 @@ fn session(python: &Python, words: &[&str]) -> (Value, Value) {
 
 #[test]
 fn is_what_would_be_saved_by_the_reader() {
-    each(
-        |_| true,
-        |python| {
-            let (waste, oracle) = session(python, &["-c", "reader", "--contents"]);
-            assert_eq!(waste["notices"], Value::Array(Vec::new()));
-            texts_are_told(&waste, &oracle);
-            containers_are_told(&waste, &oracle);
-            for (name, expected) in oracle["empty"].as_object().unwrap() {
-                let row = row(&waste, "empty-containers", name).unwrap();
-                let (objects, each) = (expected[0].as_u64().unwrap(), expected[1].as_u64().unwrap());
-                // The interpreter may have a few more.
-                assert!((objects..objects + 10).contains(&row["objects"].as_u64().unwrap()), "{row:#}");
-                assert_eq!(
-                    (row["bytes"].as_u64(), &row["saved_bytes"]),
-                    (Some(row["objects"].as_u64().unwrap() * each), &row["bytes"])
-                );
-            }
-            let lists = row(&waste, "empty-containers", "builtins.list").unwrap()["objects"].as_u64().unwrap();
-            assert!((1000..=oracle["empty lists"].as_u64().unwrap()).contains(&lists), "{lists}");
-            for (name, expected) in oracle["boxed"].as_object().unwrap() {
-                let row = row(&waste, "boxed-numbers", name).unwrap();
-                assert_eq!(&row["max_saved_bytes"], expected, "{name}");
-            }
-            let short = saved(&waste, "boxed-numbers", "builtins.list of builtins.int");
-            let most = oracle["boxed short"].as_u64().unwrap();
-            assert!((most - 262 * 28..=most).contains(&short), "{short} of {most}");
-            assert_eq!(saved(&waste, "instance-dicts", "__main__.Asked"), oracle["asked"].as_u64().unwrap());
-            assert_eq!(saved(&waste, "instance-dicts", "__main__.Plain"), oracle["plain"].as_u64().unwrap());
-            for class in ["Failure", "Unlike", "Odd"] {
-                assert_eq!(saved(&waste, "instance-dicts", &format!("__main__.{class}")), 0, "{class}");
-            }
-        },
-    );
+    each_everywhere(|python| {
+        let (waste, oracle) = session(python, &["-c", "reader", "--contents"]);
+        assert_eq!(waste["notices"], Value::Array(Vec::new()));
+        texts_are_told(&waste, &oracle);
+        containers_are_told(&waste, &oracle);
+        for (name, expected) in oracle["empty"].as_object().unwrap() {
+            let row = row(&waste, "empty-containers", name).unwrap();
+            let (objects, each) = (expected[0].as_u64().unwrap(), expected[1].as_u64().unwrap());
+            // The interpreter may have a few more.
+            assert!((objects..objects + 10).contains(&row["objects"].as_u64().unwrap()), "{row:#}");
+            assert_eq!(
+                (row["bytes"].as_u64(), &row["saved_bytes"]),
+                (Some(row["objects"].as_u64().unwrap() * each), &row["bytes"])
+            );
+        }
+        let lists = row(&waste, "empty-containers", "builtins.list").unwrap()["objects"].as_u64().unwrap();
+        assert!((1000..=oracle["empty lists"].as_u64().unwrap()).contains(&lists), "{lists}");
+        for (name, expected) in oracle["boxed"].as_object().unwrap() {
+            let row = row(&waste, "boxed-numbers", name).unwrap();
+            assert_eq!(&row["max_saved_bytes"], expected, "{name}");
+        }
+        let short = saved(&waste, "boxed-numbers", "builtins.list of builtins.int");
+        let most = oracle["boxed short"].as_u64().unwrap();
+        assert!((most - 262 * 28..=most).contains(&short), "{short} of {most}");
+        assert_eq!(saved(&waste, "instance-dicts", "__main__.Asked"), oracle["asked"].as_u64().unwrap());
+        assert_eq!(saved(&waste, "instance-dicts", "__main__.Plain"), oracle["plain"].as_u64().unwrap());
+        for class in ["Failure", "Unlike", "Odd"] {
+            assert_eq!(saved(&waste, "instance-dicts", &format!("__main__.{class}")), 0, "{class}");
+        }
+    });
 }
 
 /// GDB tells no contents, and not the names of all edges: then less is told.

@@ -7,9 +7,9 @@ use std::fmt::Write;
 
 use serde::Deserialize;
 
-use crate::matrix;
+use crate::matrix::each_everywhere;
 use crate::support::snapshot::{self, Objects};
-use crate::support::{Python, Run, Target, each_of, pythons};
+use crate::support::{Python, Run, Target};
 
 /// What zoo.py says of one of its objects.
 #[derive(Deserialize, Debug)]
@@ -203,10 +203,10 @@ fn zoo(python: &Python, collector: &str) {
 
 #[test]
 fn through_gdb() {
-    each_of(pythons().iter().chain(matrix::found()), |python| zoo(python, "gdb"));
+    each_everywhere(|python| zoo(python, "gdb"));
 }
 
 #[test]
 fn through_the_reader() {
-    each_of(pythons().iter().chain(matrix::found()), |python| zoo(python, "reader"));
+    each_everywhere(|python| zoo(python, "reader"));
 }
