@@ -31,7 +31,7 @@ const LESS: [(&str, &str, &str); 1] =
 /// Where a collector may know more, since it reads what `tp_traverse` does not visit: the type, the types of what it
 /// keeps, and why it does not visit them. A `*` stands for anything. The type of an object, what dicts hold
 /// and what code objects keep is known otherwise.
-const MORE: [(&str, &[&str], &str); 57] = [
+const MORE: [(&str, &[&str], &str); 54] = [
     (
         "builtins.type",
         &["*"],
@@ -87,9 +87,6 @@ const MORE: [(&str, &[&str], &str); 57] = [
     ("*.Cached", &["builtins.dict", "builtins.list"], "likewise"),
     ("xml.etree.ElementTree.XMLParser", &["builtins.module"], "its module"),
     ("ctypes.CField", &["*"], "not of the collector, in old versions"),
-    ("builtins.bytearray", &["builtins.bytes"], "the buffer, from 3.15 on"),
-    ("*.Buffer", &["builtins.bytes"], "likewise"),
-    ("*.Bytearray", &["builtins.bytes"], "likewise"),
     ("builtins.frozendict", &["*"], "keys"),
     ("numpy.*", &["*"], "not of the collector"),
     ("zoo_extended.Extended*", &["builtins.list"], "behind the base's struct: by nobody"),

@@ -18,8 +18,8 @@ impl Walk<'_, '_> {
             Kind::List => word(fields.list_items),
             Kind::Dict | Kind::OrderedDict => word(fields.dict_keys),
             Kind::Set => word(fields.set_table),
-            // `ob_bytes` follows `ob_alloc` (Include/cpython/bytearrayobject.h); from 3.15 on the content is an object.
-            Kind::ByteArray if fields.bytearray_object.is_none() => word(fields.bytearray_allocated + WORD),
+            // From 3.15 on a bytes object; else `ob_bytes`, which follows `ob_alloc` (Include/cpython/bytearrayobject.h).
+            Kind::ByteArray => word(fields.bytearray_object.unwrap_or(fields.bytearray_allocated + WORD)),
             Kind::Deque => fields.deque_left_block.map_or(0, word),
             // `ob_item` is before `allocated` (Modules/arraymodule.c).
             Kind::Library(Library::Array) => fields.array_allocated.map_or(0, |at| word(at.wrapping_sub(WORD))),

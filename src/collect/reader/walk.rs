@@ -99,20 +99,17 @@ impl Walk<'_, '_> {
             sink.edge(kind.address, Step::Named(".__class__"));
         }
         match kind.kind {
+            // The content of a bytearray is a bytes object from 3.15 on, but nobody else's: it is counted in its size.
             Kind::Leaf
             | Kind::None
             | Kind::Bool
             | Kind::Int
             | Kind::Str
             | Kind::Bytes
+            | Kind::ByteArray
             | Kind::Plain
             | Kind::PlainIf(_)
             | Kind::Unknown => {}
-            Kind::ByteArray => {
-                if let Some(inside) = self.fields.bytearray_object {
-                    sink.edge(self.view.pointer(object + inside), Step::Unnamed);
-                }
-            }
             Kind::Dict => self.visit_dict(object, sink),
             Kind::List => self.visit_items(self.list_items(object), kind, sink),
             Kind::Tuple => {
