@@ -171,3 +171,36 @@ pub(super) fn join(mut threads: Vec<Names>, image: &mut Image, guide: Guide, typ
     }
     Joined { list, numbers }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::samples;
+    use super::super::types::Structs;
+    use super::*;
+
+    #[test]
+    fn keys_that_are_not_at_hand_are_read_in_the_end() {
+        for sample in samples() {
+            let (fields, structs) = (sample.fields(), Structs::new(&sample.layout));
+            let guide = Guide { fields: &fields, structs: &structs, static_dicts: &Default::default() };
+            let mut image = Image::new(sample, &sample.mappings, None);
+            let (key, mut types) = (sample.object_of("builtins.str"), Types::default());
+            let walk = guide.walk(&image, TIMES);
+            types.row(walk.type_of(key), &walk).expect("it is a type");
+            let text = walk.key(key, &types).expect("it has a text");
+            let names = |image: &Image| {
+                let mut names = Names::new();
+                let walk = guide.walk(image, TIMES);
+                let again: [u32; 2] = std::array::from_fn(|_| names.number(Step::Key(key), &walk, &types));
+                assert_eq!(again, [1, 1]);
+                names
+            };
+            let near = names(&image);
+            image.forget(image.words(), usize::MAX, |_| true);
+            let far = names(&image);
+            assert_eq!((&*near.list[1], near.far.len(), &*far.list[1], far.far.len()), (&*text, 0, "", 1));
+            let joined = join(vec![far, near], &mut image, guide, &types);
+            assert_eq!((joined.list, joined.numbers), (vec!["".into(), text.into()], vec![vec![0, 1]; 2]));
+        }
+    }
+}
