@@ -1,17 +1,17 @@
 //! `analyze`: every target on a thread of its own, one report of all.
 
 use std::path::{Path, PathBuf};
-use std::sync::{OnceLock, mpsc};
 use std::thread::{self, ScopedJoinHandle};
 
 use super::Verdict;
 use super::console::{Console, Watcher};
-use crate::analyse::{self, Earlier, Findings, Holdings, Report, TargetReport};
+use super::finish::{Finished, finish, joined};
+use crate::analyse::{self, Earlier, Holdings, Report, TargetReport};
 use crate::cli::plan::{AnalyzePlan, Selection, Thresholds};
 use crate::cli::values::Format;
 use crate::collect;
 use crate::error::{Error, Kind, Result};
-use crate::heap::{Capture, Garbage, Suspect, TargetFacts};
+use crate::heap::{Capture, TargetFacts};
 use crate::notice::Notice;
 use crate::render::graph::{self, Direction};
 use crate::store::{self, Matched};
@@ -26,9 +26,9 @@ pub(super) fn run(plan: &AnalyzePlan, console: &Console) -> Result<Verdict> {
     thread::scope(|scope| {
         // What takes long is done while the report is made ready and shown: nobody has to wait for it.
         let one = |pid| {
-            let One { report, capture, earlier, holdings, path } = one(plan, pid, console)?;
+            let One { report, mut capture, earlier, holdings, path } = one(plan, pid, console)?;
             let writing = path.clone();
-            Ok((report, path, scope.spawn(move || finish(capture, earlier, holdings, &writing))))
+            Ok((report, path, scope.spawn(move || finish(&mut capture, earlier.as_ref(), holdings, &writing))))
         };
         let running: Vec<_> = subjects.iter().map(|&pid| scope.spawn(move || one(pid))).collect();
         let mut targets = Vec::new();
@@ -38,7 +38,7 @@ pub(super) fn run(plan: &AnalyzePlan, console: &Console) -> Result<Verdict> {
         for (&pid, running) in subjects.iter().zip(running) {
             let host = pid.map_or_else(String::new, |_| procfs::host_name());
             let pid = pid.unwrap_or(0);
-            targets.push(match joined(running, "the analysis of this target") {
+            targets.push(match joined(running.join(), "the analysis of this target").and_then(|done| done) {
                 Ok((report, path, finishing)) => {
                     unfinished.push(Unfinished { target: targets.len(), path, finishing });
                     let subject = if alone { String::new() } else { format!("pid {pid}: ") };
@@ -84,56 +84,16 @@ struct Unfinished<'scope> {
     /// The row of its target.
     target: usize,
     path: PathBuf,
-    finishing: ScopedJoinHandle<'scope, Result<Finished>>,
-}
-
-/// What the table of types does not wait for.
-struct Finished {
-    garbage: Option<Garbage>,
-    suspects: Option<Vec<Suspect>>,
-    written: Result<()>,
-}
-
-/// Looks for what the table does not tell, and writes the snapshot beside: it needs what is found only in the end.
-fn finish(mut capture: Capture, earlier: Option<Matched>, holdings: Option<Holdings>, path: &Path) -> Result<Finished> {
-    let counts = capture.heap.take_reference_counts();
-    let capture = &capture;
-    let findings = OnceLock::new();
-    let (ready, wait) = mpsc::channel();
-    let (written, suspects) = thread::scope(|scope| {
-        // Gone when this is left in whatever way: then nobody waits any more.
-        let ready = ready;
-        let writing = scope.spawn(move || store::write(path, capture, || wait.recv().ok()).map(drop));
-        let found: &Findings = findings.get_or_init(|| Findings::of(&capture.heap, counts, holdings));
-        let _ = ready.send(found);
-        let suspects = suspects(capture, found.suspects.as_deref(), earlier.as_ref(), Some(&found.holdings));
-        (joined(writing, "writing the snapshot"), suspects)
-    });
-    let garbage = findings.into_inner().and_then(|found| found.garbage);
-    Ok(Finished { garbage, suspects, written })
-}
-
-/// The `standing` suspects of a capture, before them what took what is new where it is compared with an earlier one; none where nobody
-/// has looked for any.
-pub(super) fn suspects(
-    capture: &Capture,
-    standing: Option<&[Suspect]>,
-    earlier: Option<&Matched>,
-    holdings: Option<&Holdings>,
-) -> Option<Vec<Suspect>> {
-    let grown = earlier.and_then(|earlier| analyse::growth(&earlier.capture, capture, holdings));
-    let known = grown.is_some() || standing.is_some();
-    known.then(|| grown.iter().flatten().chain(standing.into_iter().flatten()).cloned().collect())
+    finishing: ScopedJoinHandle<'scope, Finished>,
 }
 
 /// Waits for what is missing; a report without a snapshot says why.
 fn settle(unfinished: Vec<Unfinished>, targets: &mut [TargetReport], failed: &mut Vec<Kind>, console: &Console) {
     for Unfinished { target, path, finishing } in unfinished {
         let Some(report) = targets.get_mut(target) else { continue };
-        let finished = joined(finishing, "writing the snapshot");
-        let written = finished.and_then(|Finished { garbage, suspects, written }| {
-            (report.garbage, report.suspects) = (garbage, suspects);
-            written
+        let written = joined(finishing.join(), "writing the snapshot").and_then(|finished| {
+            (report.garbage, report.suspects) = (finished.garbage, finished.suspects);
+            finished.written
         });
         match written {
             Ok(()) => report.snapshot = Some(path.display().to_string()),
@@ -145,10 +105,6 @@ fn settle(unfinished: Vec<Unfinished>, targets: &mut [TargetReport], failed: &mu
             }
         }
     }
-}
-
-fn joined<T>(thread: ScopedJoinHandle<Result<T>>, what: &str) -> Result<T> {
-    thread.join().unwrap_or_else(|_| Err(Error::new(Kind::Defect, format!("{what} panicked"))))
 }
 
 /// A process, collected and compared.

@@ -4,13 +4,14 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use super::Verdict;
-use super::analyze::{draw, reported, suspects};
+use super::analyze::{draw, reported};
 use super::console::{Console, Watcher};
-use crate::analyse::{Findings, Report};
+use super::finish::{finish, suspects};
+use crate::analyse::Report;
 use crate::cli::plan::{DemoPlan, Screen};
 use crate::collect;
 use crate::error::{Error, Kind, Result};
-use crate::store::{self, Matched};
+use crate::store::Matched;
 
 /// Serves "requests" and forgets to forget their sessions; says so each time it has served a thousand.
 const PROGRAM: &str = r#"import sys, threading
@@ -106,9 +107,7 @@ pub(super) fn run(plan: &DemoPlan, console: &Console) -> Result<Verdict> {
     let first = plan.outputs.directory.join("demo-before.parquet");
     let second = plan.outputs.directory.join("demo-after.parquet");
     for (path, capture) in [(&first, &mut before), (&second, &mut after)] {
-        let counts = capture.heap.take_reference_counts();
-        let findings = Findings::of(&capture.heap, counts, None);
-        store::write(path, capture, || Some(&findings))?;
+        finish(capture, None, None, path).written?;
     }
     let earlier = Matched { capture: before, path: first.display().to_string(), paired_by: "pid-and-start-time" };
     let leaking_type =

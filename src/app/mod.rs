@@ -5,6 +5,7 @@
 mod analyze;
 mod console;
 mod demo;
+mod finish;
 mod group;
 mod machine;
 mod stored;

@@ -1,8 +1,9 @@
 //! `report` and `diff`: any report again, from snapshots alone.
 
 use super::Verdict;
-use super::analyze::{draw, exceeded, reported, suspects};
+use super::analyze::{draw, exceeded, reported};
 use super::console::Console;
+use super::finish::suspects;
 use crate::analyse::{Extent, Report, Series, TargetReport, growth, limits_of_comparison, totals};
 use crate::cli::plan::{DiffPlan, ReportPlan};
 use crate::cli::values::Format;

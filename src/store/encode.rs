@@ -8,7 +8,7 @@ use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Typ
 use parquet::errors::{ParquetError, Result};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 
-use crate::analyse::Findings;
+use crate::analyse::Holdings;
 use crate::heap::{Capture, ObjectId};
 
 /// Rows that readers may take on side by side; also how much is held in memory before it is written.
@@ -16,15 +16,14 @@ const GROUP_ROWS: usize = 1 << 20;
 /// Rows handed to the packer at a time.
 const BATCH_ROWS: usize = 1 << 14;
 
-/// Writes all objects of the heap by ascending address; what was found in it is asked for, and returned, when the columns of the
-/// heap itself are written.
+/// Writes all objects of the heap by ascending address; who holds what is asked for when the columns of the heap itself are
+/// written.
 pub(super) fn rows<'f, W: Write + Send>(
     capture: &Capture,
-    findings: impl FnOnce() -> Option<&'f Findings>,
+    holdings: impl FnOnce() -> Option<&'f Holdings>,
     file: &mut SerializedFileWriter<W>,
-) -> Result<&'f Findings> {
-    let findings = LazyCell::new(findings);
-    let found = || findings.ok_or_else(|| ParquetError::General("who holds what could not be found".to_owned()));
+) -> Result<()> {
+    let holdings = LazyCell::new(holdings);
     let Capture { heap, target, collection, .. } = capture;
     let (types, names) = (shared(heap.type_names()), shared(heap.names()));
     for group in slices(0..heap.len(), GROUP_ROWS) {
@@ -38,7 +37,7 @@ pub(super) fn rows<'f, W: Write + Send>(
         out.list::<Int32Type>(1, referents, |&referent| Some(referent as i32))?;
         let name = |&name: &u32| (name != 0).then(|| names[name as usize].clone());
         out.list::<ByteArrayType>(2, |row| heap.edge_name_ids(row), name)?;
-        let holdings = &found()?.holdings;
+        let holdings = holdings.ok_or_else(|| not_found("who holds what"))?;
         out.optional::<Int32Type>(|row| Some(holdings.dominator(row)?.0 as i32))?;
         out.optional::<Int64Type>(|row| Some(holdings.retained(row)? as i64))?;
         out.column::<Int64Type>(|row| holdings.by_type[heap.type_of(row).index()] as i64)?;
@@ -50,7 +49,12 @@ pub(super) fn rows<'f, W: Write + Send>(
         out.optional::<Int64Type>(|row| contents.get(row.index()).filter(|&&content| content != 0).map(|&c| c as i64))?;
         out.writer.close()?;
     }
-    found()
+    Ok(())
+}
+
+/// What was looked for, and in vain.
+pub(super) fn not_found(what: &str) -> ParquetError {
+    ParquetError::General(format!("{what} could not be found"))
 }
 
 /// A row group being written, column after column.

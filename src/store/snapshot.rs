@@ -18,7 +18,7 @@ use super::checksum::{self, Summing};
 use super::decode::{self, Damage, Decoded};
 use super::schema::{self, CAPTURE_KEY, CHECKSUM_KEY, FORMAT, FORMAT_KEY, Facts, TOOL, TOOL_KEY};
 use super::{encode, quiet, whole};
-use crate::analyse::Findings;
+use crate::analyse::{Findings, Holdings};
 use crate::error::{Error, Kind, Result};
 use crate::heap::{Capture, ObjectId, TargetFacts};
 use crate::units::printable;
@@ -30,18 +30,19 @@ const TAIL_BYTES: u64 = 8;
 /// Longest path and foreign text shown in a message.
 const SHOWN: usize = 300;
 
-/// Writes `capture` to `path`, in place of what is there, and says how many bytes that took. What was found in it is asked
-/// for as late as it is needed, and is none where the search has failed.
+/// Writes `capture` to `path`, in place of what is there, and says how many bytes that took. Who holds what in it, and what
+/// else was found, is asked for as late as it is needed, and is none where the search has failed.
 ///
 /// The file appears when it is complete, with mode 0600: until then it has another name in the same directory.
 pub(crate) fn write<'f>(
     path: &Path,
     capture: &Capture,
+    holdings: impl FnOnce() -> Option<&'f Holdings>,
     findings: impl FnOnce() -> Option<&'f Findings>,
 ) -> Result<u64> {
     let failed = |error| refused("write", path, error);
     let mut file = whole::begin(path).map_err(failed)?;
-    encode_into(file.as_file_mut(), capture, findings).map_err(|error| match error {
+    encode_into(file.as_file_mut(), capture, holdings, findings).map_err(|error| match error {
         ParquetError::External(cause) => match cause.downcast::<io::Error>() {
             Ok(error) => failed(*error),
             Err(other) => Error::new(Kind::Defect, format!("cannot write snapshot {}: {other}", shown(path))),
@@ -55,6 +56,7 @@ pub(crate) fn write<'f>(
 fn encode_into<'f>(
     file: &mut File,
     capture: &Capture,
+    holdings: impl FnOnce() -> Option<&'f Holdings>,
     findings: impl FnOnce() -> Option<&'f Findings>,
 ) -> parquet::errors::Result<()> {
     let pair = |key: &str, value: String| KeyValue::new(key.to_owned(), Some(value));
@@ -63,8 +65,9 @@ fn encode_into<'f>(
     let properties = schema::properties(pairs.map(|(key, value)| pair(key, value)).into())?;
     let (file, sum) = Summing::new(file);
     let mut writer = SerializedFileWriter::new(file, schema::schema(FORMAT), Arc::new(properties))?;
-    let findings = encode::rows(capture, findings, &mut writer)?;
+    encode::rows(capture, holdings, &mut writer)?;
     writer.flush()?;
+    let findings = findings().ok_or_else(|| encode::not_found("garbage and suspects"))?;
     let facts = Facts::of(capture, findings);
     let facts = serde_json::to_string(&facts).map_err(|error| ParquetError::External(error.into()))?;
     let proof = sum.proof(&facts);

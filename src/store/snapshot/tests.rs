@@ -71,8 +71,8 @@ fn told(capture: &Capture) -> String {
 
 fn save(path: &Path, capture: &Capture) -> Result<u64> {
     let (garbage, suspects) = (capture.garbage.clone(), capture.suspects.clone());
-    let findings = Findings { garbage, holdings: Holdings::of(&capture.heap), suspects };
-    write(path, capture, || Some(&findings))
+    let (holdings, findings) = (Holdings::of(&capture.heap), Findings { garbage, suspects });
+    write(path, capture, || Some(&holdings), || Some(&findings))
 }
 
 /// A directory with a snapshot in it.
@@ -288,8 +288,8 @@ fn a_file_too_small_for_what_it_claims_is_refused() {
     let mut file = File::create(&bomb_path).expect("created");
     let (file, sum) = Summing::new(&mut file);
     let mut writer = SerializedFileWriter::new(file, schema::schema(FORMAT), properties.into()).expect("made");
-    let findings = Findings::of(&capture.heap, None, None);
-    encode::rows(&capture, || Some(&findings), &mut writer).expect("encoded");
+    let holdings = Holdings::of(&capture.heap);
+    encode::rows(&capture, || Some(&holdings), &mut writer).expect("encoded");
     writer.flush().expect("flushed");
     // Whoever makes one can also make its checksum fit.
     let proof = sum.proof(&capture_fact.expect("the capture"));
