@@ -95,7 +95,9 @@ fn is_what_would_be_saved_by_the_reader() {
         }
         let short = saved(&waste, "boxed-numbers", "builtins.list of builtins.int");
         let most = oracle["boxed short"].as_u64().unwrap();
-        assert!((most - 262 * 28..=most).contains(&short), "{short} of {most}");
+        // Those that the interpreter has for itself are never freed, whichever of them these are.
+        let own = oracle["small ints"].as_u64().unwrap() * 28;
+        assert!((most - own..=most).contains(&short), "{short} of {most}");
         assert_eq!(saved(&waste, "instance-dicts", "__main__.Asked"), oracle["asked"].as_u64().unwrap());
         assert_eq!(saved(&waste, "instance-dicts", "__main__.Plain"), oracle["plain"].as_u64().unwrap());
         for class in ["Failure", "Unlike", "Odd"] {

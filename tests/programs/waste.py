@@ -125,6 +125,11 @@ LARGE = [2 ** 64 + number for number in range(2000)]
 MIXED = [number + 0.75 for number in range(2000)] + [True]
 
 
+def is_small(number):
+    """Whether the interpreter has it for itself."""
+    return int(str(number)) is int(str(number))
+
+
 def boxed(numbers, code, own):
     return sum(map(size, own)) + size(numbers) - size(array.array(code, numbers))
 
@@ -195,7 +200,8 @@ oracle = {
     "empty lists": empties(list),
     "boxed": {"builtins.list of builtins.float": boxed(FLOATS, "d", FLOATS[:10000]),
               "builtins.tuple of builtins.int": boxed(INTS, "q", INTS)},
-    "boxed short": boxed(SHORT, "q", SHORT[37:]),
+    "boxed short": boxed(SHORT, "q", [number for number in SHORT if not is_small(number)]),
+    "small ints": sum(map(is_small, range(-1000, 5000))),
     "asked": slots(ASKED[:7] + ASKED[8:]) - 24,
     "plain": 0 if MATERIALIZED else slots(PLAIN),
 }

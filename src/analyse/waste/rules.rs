@@ -3,6 +3,8 @@
 //! Sources, each from 3.6 to 3.13: `Objects/dictobject.c` (`dict_merge`, `dictresize`, `ESTIMATE_SIZE`, `_PyDict_KeysSize`),
 //! `Objects/setobject.c` (`set_merge`, `set_table_resize`), `Objects/listobject.c` (`list_extend`, `list_resize`,
 //! `list_preallocate_exact`), `Modules/arraymodule.c`, `Include/internal/pycore_object.h` (what is in front of an object).
+//! Later: `Objects/dictobject.c` as of gh-133703, `Include/internal/pycore_runtime_structs.h` (`_PY_NSMALLPOSINTS`). That 3.14
+//! and 3.15 are else as 3.13 is was measured, not read.
 
 use crate::heap::PythonFacts;
 use crate::notice::Notice;
@@ -15,12 +17,14 @@ const MOST_LOG2: u32 = 40;
 /// An entry of a set: the item and its hash.
 const SET_ENTRY: u64 = 2 * WORD;
 /// The minor versions whose rules were compared with what they do.
-const PROVEN: std::ops::RangeInclusive<u32> = 6..=13;
+const PROVEN: std::ops::RangeInclusive<u32> = 6..=15;
 
 /// The rules of one interpreter.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
     minor: u32,
+    /// Whether some dicts get a table twice as large as they need, from 3.10 on.
+    generous: bool,
     /// `sys.getsizeof(object())`: what every object has.
     object: u64,
     /// What the collector has in front of an object.
@@ -51,10 +55,19 @@ impl Rules {
             let text = format!("that CPython 3.{minor} sizes its containers as 3.{} does is believed", PROVEN.end());
             notices.push(Notice::new("sizes-unproven", text));
         }
+        // `calculate_log2_keysize` was mended in 3.13.4 and in 3.14.0b2 (gh-133703). What has no plain third number there, as
+        // 3.13.4+ or 3.14.0b1, is taken for one from before: then less is claimed.
+        let micro = numbers.next().flatten();
+        let generous = match minor {
+            10..=12 => true,
+            13 => micro < Some(4),
+            14 => micro.is_none(),
+            _ => false,
+        };
         // Until 3.7 debug builds link all objects in a list (`Py_TRACE_REFS`), and the head is as long as two long doubles.
         let links = if python.debug && minor <= 7 { 2 * WORD } else { 0 };
         let gc_head = if minor <= 7 { 4 * WORD } else { 2 * WORD };
-        Some(Rules { minor, object: 2 * WORD + links, gc_head })
+        Some(Rules { minor, generous, object: 2 * WORD + links, gc_head })
     }
 
     pub(super) fn list_base(&self) -> u64 {
@@ -98,11 +111,13 @@ impl Rules {
     /// What the table of `dict(x)` takes, where `x` has this table and so many items.
     pub(super) fn copied_table(&self, table: KeysTable, items: u64) -> u64 {
         let estimate = items.saturating_mul(3).saturating_add(1) / 2;
-        let slots = match self.minor {
-            ..=9 => estimate.next_power_of_two().max(FEWEST_SLOTS),
-            // `calculate_log2_keysize`: one bit in it does not do what it should, so some get twice what they need.
-            _ => (((estimate | FEWEST_SLOTS) - 1) | (FEWEST_SLOTS - 1)).saturating_add(1).next_power_of_two(),
+        // There one bit of `calculate_log2_keysize` does not do what it should.
+        let wanted = if self.generous {
+            (((estimate | FEWEST_SLOTS) - 1) | (FEWEST_SLOTS - 1)).saturating_add(1)
+        } else {
+            estimate
         };
+        let slots = wanted.next_power_of_two().max(FEWEST_SLOTS);
         self.table_size(KeysTable { log2_slots: slots.trailing_zeros(), ..table })
     }
 
@@ -191,14 +206,26 @@ mod tests {
         }
         assert_eq!(dict("3.10.13", 4632), [296, 296, 168, 296, 296, 576, 576, 1112, 1112, 1112, 2208]);
         assert_eq!(dict("3.11.7", 3264), [208, 208, 120, 208, 208, 400, 400, 768, 768, 768, 1520]);
-        assert_eq!(dict("3.13.0", 4624), [288, 288, 160, 288, 288, 568, 568, 1104, 1104, 1104, 2200]);
+        // Measured on 3.12.1, 3.13.0, 3.13.18, 3.14.10 and 3.15.2; where between them it changed is from the changelog.
+        let generous = [288, 288, 160, 288, 288, 568, 568, 1104, 1104, 1104, 2200];
+        for version in ["3.12.1", "3.13.0", "3.13.3", "3.13.0+", "3.14.0b1"] {
+            assert_eq!(dict(version, 4624), generous, "{version}");
+        }
+        for version in ["3.13.4", "3.13.18", "3.14.0", "3.14.10", "3.15.2", "3.15.0a1"] {
+            assert_eq!(dict(version, 3264), [120, 120, 120, 208, 208, 400, 400, 400, 768, 768, 1520], "{version}");
+            assert_eq!(dict(version, 4624), [160, 160, 160, 288, 288, 568, 568, 568, 1104, 1104, 2200], "{version}");
+        }
         assert_eq!(rules("3.13.0").keys_table(209), None);
         let list = |version| [0, 1, 2, 8, 9, 15].map(|items| rules(version).list_slots(items));
         assert_eq!(list("3.7.16"), [0, 4, 5, 12, 16, 22]);
         assert_eq!(list("3.8.18"), [0, 1, 2, 8, 9, 15]);
-        assert_eq!(list("3.12.1"), [0, 2, 2, 8, 10, 16]);
-        let set = [0, 4, 5, 7, 8, 16].map(|items| rules("3.11.7").set_table(items));
-        assert_eq!(set, [0, 0, 256, 256, 512, 1024]);
+        for version in ["3.12.1", "3.13.18", "3.14.10", "3.15.2"] {
+            assert_eq!(list(version), [0, 2, 2, 8, 10, 16], "{version}");
+        }
+        for version in ["3.11.7", "3.13.18", "3.14.10", "3.15.2"] {
+            let set = [0, 4, 5, 7, 8, 16].map(|items| rules(version).set_table(items));
+            assert_eq!(set, [0, 0, 256, 256, 512, 1024], "{version}");
+        }
     }
 
     #[test]
@@ -209,10 +236,21 @@ mod tests {
             ("3.10.13", 56, 216, 64, 48, 80),
             ("3.11.7", 56, 216, 64, 56, 80),
             ("3.13.0", 56, 216, 64, 48, 80),
+            ("3.14.10", 56, 216, 64, 48, 80),
+            ("3.15.2", 56, 216, 64, 48, 80),
         ] {
             let rules = rules(version);
             let found = (rules.list_base(), rules.set_base(), rules.dict_base(), rules.instance(), rules.array(0));
             assert_eq!(found, (list, set, dict, instance, array), "{version}");
+        }
+    }
+
+    #[test]
+    fn ints_are_as_large_and_as_many_as_python_has_them() {
+        // `sys.getsizeof(2**60 - 1)`, `sys.getsizeof(2**30 - 1)`, and how many `int(str(number)) is int(str(number))`.
+        for (version, small) in [("3.12.1", 262), ("3.13.18", 262), ("3.14.10", 262), ("3.15.2", 1030)] {
+            let rules = rules(version);
+            assert_eq!((rules.largest_int(), rules.short_int(), rules.small_ints()), (32, 28, small), "{version}");
         }
     }
 
@@ -228,6 +266,6 @@ mod tests {
         assert!(!check("3.13.0", true, "sizes-unknown"));
         assert!(!check("2.7.18", false, "sizes-unknown"));
         assert!(!check("", false, "sizes-unknown"));
-        assert!(check("3.14.0", false, "sizes-unproven"));
+        assert!(check("3.16.0", false, "sizes-unproven"));
     }
 }
