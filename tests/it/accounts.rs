@@ -141,9 +141,9 @@ fn of_shared_memory_and_stacks() {
         check(python, "shared", "shared memory", |found, oracle| {
             assert_eq!(bytes(found, "shared-memory"), made(oracle, "allocated") + bytes(found, "shared-memory") % MIB);
         });
-        check(python, "stacks", "", |found, _| {
-            assert_eq!(numbers(found, "thread-stacks"), [8]);
-        });
+        for mode in ["stacks", "stacks-of-c"] {
+            check(python, mode, "", |found, _| assert_eq!(numbers(found, "thread-stacks"), [8], "{mode}"));
+        }
     });
 }
 

@@ -137,12 +137,20 @@ def stacks():
     return {}
 
 
+def stacks_of_c():
+    """Threads that no Python runs in."""
+    for _ in range(8):
+        thread = ctypes.c_ulong()
+        assert libc.pthread_create(ctypes.byref(thread), None, libc.pause, None) == 0
+    return {}
+
+
 def say(text):
     os.write(1, text.encode())
 
 
 MODES = {'fragmented': lambda: fragmented(1000), 'fragmented-fast': lambda: fragmented(104),
-         'leak-in-thread': leak_in_thread}
+         'leak-in-thread': leak_in_thread, 'stacks-of-c': stacks_of_c}
 
 if __name__ == '__main__':
     made = (MODES.get(sys.argv[1]) or globals()[sys.argv[1]])()

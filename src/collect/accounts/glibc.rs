@@ -2,7 +2,9 @@
 //!
 //! The main arena's heap is what `brk` gave; those of the other arenas begin at multiples of 64 MiB. Chunks that a thread keeps for
 //! itself (tcache) count as in use, as `mallinfo2` has it. Everything may be made up, or broken by a bug of the target's: a chain of
-//! chunks is believed as far as it holds together. Sources: `malloc/malloc.c`, `malloc/arena.c` of 2.23 to 2.41.
+//! chunks is believed as far as it holds together. Sources: `malloc/malloc.c`, `malloc/arena.c` of 2.23 to 2.43.
+
+use std::collections::BTreeSet;
 
 use super::ledger::{Ledger, is_plain};
 use super::owners::Owners;
@@ -22,12 +24,18 @@ const FLAGS: u64 = 7;
 /// `HEAP_MAX_SIZE`
 const HEAP: u64 = 64 << 20;
 const PAGE: u64 = 4096;
-/// `NFASTBINS`, of 16 bytes each, before `top` in `struct malloc_state`.
+/// `NFASTBINS`, of 16 bytes each, right before `top` in `struct malloc_state`.
 const FAST_BINS: u64 = 10;
+/// Where `top` is in it: from 2.27 on there is one more field before the fast bins.
+const TOP_AFTER_FAST_BINS: [u64; 2] = [96, 88];
+/// From 2.43 on there are no fast bins.
+const TOP_AFTER_FLAGS: u64 = 8;
 /// `bins` begins two words after `top`; each is a list that leads to itself when it is empty.
 const BINS: u64 = 127;
 /// So many of them are empty in any arena: those of chunks of a megabyte, for example.
 const LEAST_EMPTY: u64 = 24;
+/// From `top` to `next`: the arenas are in a ring.
+const NEXT: u64 = 2064;
 /// What is behind `top` in `struct malloc_state`.
 const BEHIND_TOP: u64 = 2104;
 /// Chunks in fast bins that are remembered.
@@ -65,11 +73,11 @@ pub(super) fn walk(
     let residence = ledger.residence;
     let mut heaps = Vec::new();
     let mut tops = Vec::new();
+    let mut main = None;
     if let Some(mapping) = residence.mappings.iter().find(|mapping| mapping.path == *"[heap]") {
         heaps.push(Heap { start: mapping.start, first: mapping.start, end: mapping.end, flag: 0 });
-        let top = main_top(residence, window, mapping);
-        found.main_arena = top.is_some();
-        tops.extend(top);
+        main = main_top(residence, window, mapping);
+        tops.extend(main);
     }
     for mapping in residence.mappings.iter().filter(|mapping| is_plain(mapping)) {
         let mut at = mapping.start.next_multiple_of(HEAP);
@@ -83,6 +91,12 @@ pub(super) fn walk(
             at = at.saturating_add(HEAP);
         }
     }
+    // What leads to an arena tells where it begins, and so whether it has fast bins.
+    let arenas: BTreeSet<u64> =
+        tops.iter().filter_map(|&top| window.aside(top + NEXT)).map(u64::from_le_bytes).collect();
+    let is_after = |top: u64, before: u64| top.checked_sub(before).is_some_and(|arena| arenas.contains(&arena));
+    tops.retain(|&top| TOP_AFTER_FAST_BINS.iter().any(|&before| is_after(top, before)));
+    found.main_arena = main.is_some_and(|top| tops.contains(&top) || is_after(top, TOP_AFTER_FLAGS));
     let fast = fast_chunks(window, &tops, &heaps);
     for heap in heaps {
         let chunks = found.chunks;
@@ -105,7 +119,7 @@ fn main_top(residence: &Residence, window: &mut Window, heap: &Mapping) -> Optio
     let places = if libc.is_empty() { files().take(1).collect() } else { libc };
     let candidates =
         places.into_iter().flat_map(|mapping| (mapping.start..mapping.end.saturating_sub(BEHIND_TOP)).step_by(8));
-    // A few bins further on it looks the same, but for the last.
+    // A few bins before it looks the same, but for the last.
     let bins = candidates.filter_map(|top| {
         let chunk = window.word(top)?;
         heap.contains(chunk).then(|| (empty_bins(window, top), top))
@@ -113,14 +127,13 @@ fn main_top(residence: &Residence, window: &mut Window, heap: &Mapping) -> Optio
     bins.max().filter(|(empty, _)| *empty >= LEAST_EMPTY).map(|(_, top)| top)
 }
 
-/// How many of the bins of the arena whose `top` would be here are empty.
+/// How many bins of the arena whose `top` would be here are empty. The last always is: if it is not, this is no arena.
 fn empty_bins(window: &mut Window, top: u64) -> u64 {
-    let mut empty = 0;
-    for bin in 0..BINS {
+    let mut is_empty = |bin: &u64| {
         let header = top + bin * 16;
-        empty += u64::from(window.word(header + 16) == Some(header) && window.word(header + 24) == Some(header));
-    }
-    empty
+        window.word(header + 16) == Some(header) && window.word(header + 24) == Some(header)
+    };
+    if is_empty(&(BINS - 1)) { (0..BINS).filter(is_empty).count() as u64 } else { 0 }
 }
 
 /// The heap of another arena at a multiple of its size; and where that arena's `top` is, if this is its first heap.
@@ -138,8 +151,8 @@ fn other_heap(window: &mut Window, at: u64, mapping: &Mapping) -> Option<(Heap, 
     if own != at {
         return Some((Heap { start: at, first: at + info, end, flag: OTHER_ARENA }, None));
     }
-    // From 2.27 on there is one more field before the fast bins.
-    let top = [96, 88].into_iter().map(|offset| arena + offset).find(|&top| empty_bins(window, top) >= LEAST_EMPTY)?;
+    let mut places = TOP_AFTER_FAST_BINS.into_iter().chain([TOP_AFTER_FLAGS]).map(|before| arena + before);
+    let top = places.find(|&top| empty_bins(window, top) >= LEAST_EMPTY)?;
     let first = (top + BEHIND_TOP).next_multiple_of(16);
     Some((Heap { start: at, first, end, flag: OTHER_ARENA }, Some(top)))
 }
@@ -242,10 +255,12 @@ fn chunk_at(window: &mut Window, heap: &Heap, at: u64) -> Option<u64> {
         .then_some(size)
 }
 
-/// The size of a block that was mapped for itself and begins at a page.
+/// The size of a block that was mapped for itself and begins at a page. Its header tells that, from 2.43 on without as much as
+/// another header at its end (`mmap_set_chunk`).
 pub(super) fn mmapped_block(window: &mut Window, at: u64, end: u64) -> Option<u64> {
     let word = window.word(at + 8)?;
     let size = word & !FLAGS;
-    let fits = word & FLAGS == MMAPPED && size.is_multiple_of(PAGE) && size >= PAGE && size <= end - at;
+    let size = [size, size.checked_add(HEADER)?].into_iter().find(|size| size.is_multiple_of(PAGE))?;
+    let fits = word & FLAGS == MMAPPED && size >= PAGE && size <= end - at;
     (fits && window.word(at)? == 0).then_some(size)
 }

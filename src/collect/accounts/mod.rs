@@ -9,6 +9,7 @@ mod glibc;
 mod ledger;
 mod owners;
 mod pymalloc;
+mod stacks;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -24,10 +25,6 @@ use crate::target::memory::Memory;
 use crate::target::version::Version;
 use crate::units::Bytes;
 
-/// Guards below stacks are not larger.
-const LARGEST_GUARD: u64 = 64 << 10;
-/// A stack of a thread without Python is believed up to this, the usual `ulimit -s`.
-const LARGEST_STACK: u64 = 8 << 20;
 const PAGE: u64 = 4096;
 
 /// What the accounts are made of.
@@ -64,7 +61,7 @@ pub(super) fn accounts(source: &Source) -> Accounts {
     found.glibc = glibc::walk(&mut ledger, &mut window, &mut owners, &mut |window, start, end| {
         pymalloc::listed(window, (start, end), pool, &mut arenas);
     });
-    found.stacks = stacks(&mut ledger, source.threads);
+    found.stacks = stacks::charge(&mut ledger, &mut window, source.threads);
     if arenas.is_empty() {
         // With so many arenas that their list was mapped for itself.
         mmapped_blocks(&mut Ledger::new(source.residence), &mut window, source, &mut |window, start, end| {
@@ -78,31 +75,6 @@ pub(super) fn accounts(source: &Source) -> Accounts {
     found.exhausted = window.is_exhausted();
     let part = |name| Part { name, resident_bytes: ledger.amount(name), detail: found.detail(name) };
     Accounts { rss_bytes: source.residence.bytes(), parts: PartName::ALL.map(part).into() }
-}
-
-/// Stacks of threads: memory above a guard that nobody may touch. How many there are.
-fn stacks(ledger: &mut Ledger, threads: &[ThreadFacts]) -> u64 {
-    let mut count = 0;
-    let mappings = &ledger.residence.mappings;
-    for pair in mappings.windows(2) {
-        let [guard, stack] = pair else { continue };
-        let permissions = guard.permissions;
-        let is_guard = guard.inode == 0
-            && !(permissions.read || permissions.write || permissions.execute)
-            && guard.end == stack.start
-            && guard.end - guard.start <= LARGEST_GUARD;
-        if !is_guard || !is_plain(stack) {
-            continue;
-        }
-        // glibc puts what `pthread_self` refers to into the last page of the stack.
-        let own = threads.iter().map(|thread| thread.ident).find(|&ident| stack.contains(ident));
-        let end = match own {
-            Some(ident) => (ident + 1).next_multiple_of(PAGE),
-            None => stack.end.min(stack.start + LARGEST_STACK),
-        };
-        count += u64::from(ledger.territory(stack.start, end, PartName::ThreadStacks).is_some());
-    }
-    count
 }
 
 /// Blocks so large that malloc had each mapped for itself.

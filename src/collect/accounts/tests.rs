@@ -14,12 +14,18 @@ fn mappings() -> Vec<Mapping> {
           100000-110000 rw-p 0 00:00 0 [heap]\n\
           200000-400000 rw-p 0 00:00 0 \n\
           500000-501000 rw-s 0 00:01 9 /dev/shm/ring\n\
-          600000-602000 rw-p 0 00:00 0 [stack]\n",
+          600000-602000 rw-p 0 00:00 0 [stack]\n\
+          4000000-4010000 rw-p 0 00:00 0 \n",
     )
 }
 
 /// Every page is resident but those of `absent`.
 fn amounts(memory: &FakeMemory, absent: &[(u64, u64)]) -> Vec<(PartName, u64)> {
+    amounts_of(memory, absent, 0).0
+}
+
+/// The same with a thread of Python's; and how many stacks there are.
+fn amounts_of(memory: &FakeMemory, absent: &[(u64, u64)], ident: u64) -> (Vec<(PartName, u64)>, String) {
     let mappings = mappings();
     let mut runs = Vec::new();
     for mapping in &mappings {
@@ -32,11 +38,15 @@ fn amounts(memory: &FakeMemory, absent: &[(u64, u64)]) -> Vec<(PartName, u64)> {
     let residence = Residence::new(mappings, &runs);
     let (heap, _) = HeapBuilder::default().finish();
     let version = Version::new(3, 9, 0);
-    let source = Source { residence: &residence, memory, version, heap: &heap, blocks: &[], threads: &[] };
+    let threads = [ThreadFacts { ident, ..ThreadFacts::default() }];
+    let source = Source { residence: &residence, memory, version, heap: &heap, blocks: &[], threads: &threads };
     let found = accounts(&source);
     assert_eq!(found.parts.iter().map(|part| part.resident_bytes).sum::<u64>(), found.rss_bytes);
     assert_eq!(found.rss_bytes, residence.bytes());
-    found.parts.iter().filter(|part| part.resident_bytes > 0).map(|part| (part.name, part.resident_bytes)).collect()
+    let stacks = found.parts.iter().find(|part| part.name == PartName::ThreadStacks).expect("every part is there");
+    let amounts =
+        found.parts.iter().filter(|part| part.resident_bytes > 0).map(|part| (part.name, part.resident_bytes));
+    (amounts.collect(), stacks.detail.clone())
 }
 
 /// A heap of chunks with these sizes, flags included, from its start on; what is mapped besides reads as zeros.
@@ -64,7 +74,7 @@ fn check(memory: &FakeMemory, expected: &[(PartName, u64)]) {
 }
 
 const WHOLE: [u64; 4] = [0x1001, 0x2001, 0x3000 | 1, 0xa000];
-const REST: u64 = 0x20_0000;
+const REST: u64 = 0x21_0000;
 
 #[test]
 fn chunks_are_free_if_the_next_says_so() {
@@ -96,14 +106,17 @@ fn blocks_mapped_for_themselves_are_told_from_what_is_around_them() {
     let mut memory = memory(&WHOLE);
     memory.write_u64(0x21_0008, 0x8_0002);
     memory.write_u64(0x29_0008, 0x1002);
+    // From 2.43 on there is a header's worth behind it; less of it than that is none.
+    memory.write_u64(0x2a_0008, 0x2ff2);
+    memory.write_u64(0x2b_0008, 0x2fe2);
     // Longer than what is mapped; and one that says that something is before it.
     memory.write_u64(0x3f_0008, 0x1_1002);
     memory.write_u64(0x3f_8000, 0x10);
     memory.write_u64(0x3f_8008, 0x1002);
-    check(&memory, &[(GlibcInUse, 0x3000), (GlibcFree, 0xd000), (MmappedBlocks, 0x8_1000), (Rest, REST - 0x8_1000)]);
+    check(&memory, &[(GlibcInUse, 0x3000), (GlibcFree, 0xd000), (MmappedBlocks, 0x8_4000), (Rest, REST - 0x8_4000)]);
     let absent = [(0x22_0000, 0x28_0000), (0x10_9000, END)];
     let found = amounts(&memory, &absent);
-    assert!(found.contains(&(MmappedBlocks, 0x2_1000)) && found.contains(&(GlibcFree, 0x6000)), "{found:?}");
+    assert!(found.contains(&(MmappedBlocks, 0x2_4000)) && found.contains(&(GlibcFree, 0x6000)), "{found:?}");
 }
 
 /// An array of sixteen arenas at the first chunk, of which these are given by their entries.
@@ -159,11 +172,7 @@ fn lists_of_free_chunks_that_never_end_are_left() {
     // A malloc_state in libc's data, whose first fast bin leads to a chunk that leads to itself.
     let mut memory = memory(&[0x1001, 0x21, 0x2001, 0xcfe1]);
     let top = 0x1_1000;
-    memory.write_u64(top, START + 0x3020);
-    for bin in 0..127 {
-        memory.write_u64(top + 16 + 16 * bin, top + 16 * bin);
-        memory.write_u64(top + 24 + 16 * bin, top + 16 * bin);
-    }
+    write_state(&mut memory, top - 96, top, START + 0x3020);
     memory.write_u64(top - 80, START + 0x1000);
     // As it is in truth: mangled with where it is.
     memory.write_u64(START + 0x1010, (START + 0x1010) >> 12);
@@ -171,4 +180,91 @@ fn lists_of_free_chunks_that_never_end_are_left() {
     assert!(whole.contains(&(PartName::GlibcFree, 0xcfe0 + 0x20)), "{whole:?}");
     memory.write_u64(START + 0x1010, START + 0x1000);
     assert_eq!(amounts(&memory, &[]), whole, "it is free, though the list is broken");
+    // Chunks that no bin has yet are in the first.
+    memory.write_u64(top + 16, START + 0x1000);
+    assert_eq!(amounts(&memory, &[]), whole);
+    // From 2.43 on an arena has no fast bins, and something else is before it.
+    memory.write_u64(top + 2064, top - 8);
+    let used = amounts(&memory, &[]);
+    assert!(used.contains(&(PartName::GlibcFree, 0xcfe0)), "{used:?}");
+}
+
+/// A malloc_state without free chunks, the only one in its ring.
+fn write_state(memory: &mut FakeMemory, state: u64, top: u64, chunk: u64) {
+    memory.write_u64(top, chunk);
+    for header in (top..).step_by(16).take(127) {
+        memory.write_u64(header + 16, header);
+        memory.write_u64(header + 24, header);
+    }
+    memory.write_u64(top + 2064, state);
+}
+
+#[test]
+fn arenas_of_threads_are_in_heaps_of_their_own() {
+    use PartName::{GlibcFree, GlibcInUse, Rest};
+    let heap = 0x400_0000;
+    // `heap_info` and `malloc_state` of 2.26, 2.36 and 2.43.
+    for (info, before) in [(0x20, 88), (0x30, 96), (0x30, 8)] {
+        let mut memory = memory(&WHOLE);
+        let arena = heap + info;
+        memory.write_u64(heap, arena);
+        memory.write_u64(heap + 16, 0x1_0000);
+        write_state(&mut memory, arena, arena + before, heap + 0x3000);
+        let first = (arena + before + 2104).next_multiple_of(16);
+        memory.write_u64(first + 8, (0x2000 - (first - heap)) | 5);
+        memory.write_u64(heap + 0x2008, 0x1005);
+        memory.write_u64(heap + 0x3008, 0xd001);
+        check(&memory, &[(GlibcInUse, 0x3000 + 0x3000), (GlibcFree, 0xd000 + 0xd000), (Rest, 0x20_0000)]);
+    }
+}
+
+/// What glibc has on top of a stack: the thread's descriptor with the links of its ring, and where the stack is.
+fn write_thread(memory: &mut FakeMemory, at: u64, next: u64, [start, size, guard]: [u64; 3]) {
+    for (offset, word) in [(0, at), (16, at), (704, next), (1680, start), (1688, size), (1696, guard)] {
+        memory.write_u64(at + offset, word);
+    }
+}
+
+#[test]
+fn stacks_without_a_guard_of_their_own_are_in_rings() {
+    let check = |memory: &FakeMemory, ident, count: &str, bytes| {
+        let (amounts, detail) = amounts_of(memory, &[], ident);
+        assert_eq!(detail, format!("of the main thread and {count}"));
+        assert!(amounts.contains(&(PartName::ThreadStacks, 0x2000 + bytes)), "{amounts:?}");
+    };
+    let size = 0x1_0000;
+    let stack = |start| [start, size, 0x1000];
+    let (first, second, third) = (0x20_f000, 0x21_f700, 0x22_f700);
+    let (main, heads) = (0x3f_0040, 0x30_0000);
+    let mut memory = memory(&WHOLE);
+    // Two that adjoin are in use, one is kept; the main thread is in a ring whose head is between theirs.
+    write_thread(&mut memory, first, second + 704, stack(0x20_0000));
+    write_thread(&mut memory, second, heads, stack(0x21_0000));
+    write_thread(&mut memory, third, heads + 32, stack(0x22_0000));
+    write_thread(&mut memory, main, heads + 16, [0, 0x7fff_0000_0010, 0]);
+    for (head, next) in [(0, first), (16, main), (32, third)] {
+        memory.write_u64(heads + head, next + 704);
+    }
+    for ident in [first, second, third, main] {
+        check(&memory, ident, "3 others", 3 * (size - 0x1000));
+    }
+    for ident in [0, first + 8, heads, u64::MAX] {
+        check(&memory, ident, "0 others", 0);
+    }
+    // One that leads back to itself, and such as are not on the stack that they tell of.
+    memory.write_u64(first + 704, first + 704);
+    check(&memory, first, "1 other", size - 0x1000);
+    for stack in [
+        stack(0x21_0000),
+        stack(0x1f_0000),
+        [0x20_0008, size, 0x1000],
+        [0x20_0000, size, 0x800],
+        [0x20_0000, size, size],
+        [0x20_0000, 0x10_0000, 0x1000],
+        [0x20_0000, u64::MAX, 0x1000],
+        [u64::MAX - 0xfff, 0x1000, u64::MAX - 0xfff],
+    ] {
+        write_thread(&mut memory, first, first + 704, stack);
+        check(&memory, first, "0 others", 0);
+    }
 }
