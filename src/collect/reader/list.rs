@@ -118,12 +118,12 @@ pub(super) fn list(
                 .zip(&mut names)
                 .map(|(thread, names)| {
                     let (walk, parts, lister) = (walk.another(times), &parts, &lister);
-                    let mut next = move || {
+                    let next = move || {
                         let (part, (blocks, rows)) = parts.lock().ok()?.next()?;
                         let (edges, counted) = lister.part(&walk, blocks, rows, names);
                         Some((part, thread, edges, counted))
                     };
-                    scope.spawn(move || std::iter::from_fn(&mut next).collect::<Vec<_>>())
+                    scope.spawn(move || std::iter::from_fn(next).collect::<Vec<_>>())
                 })
                 .collect();
             let join = |thread: ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
@@ -140,13 +140,13 @@ pub(super) fn list(
             ends.push((columns.referents.len(), thread));
             counted.add(of_part);
         }
-        let listed = slice.last().map_or(0, |(blocks, _)| Places::first_of(blocks.end));
+        let end = slice.last().map_or(0, |(blocks, _)| Places::first_of(blocks.end));
         let taken = image.held() + row * row_bytes + columns.referents.len() * EDGE + blocks.len() * BLOCK;
         let are_objects = |words: Range<u64>| {
             let least = (words.end - words.start) / SPARSE;
             marked.objects.are_many(words, least as usize)
         };
-        image.forget(listed, taken.saturating_sub(limit), are_objects);
+        image.forget(end, taken.saturating_sub(limit), are_objects);
     }
     columns.starts[rows] = columns.referents.len() as u64;
     counted.names_left_out = names.iter().any(|names| names.full);

@@ -52,7 +52,7 @@ use self::types::{NAMELESS, Structs, Types};
 use self::walk::{Guide, Walk};
 use super::wire::Received;
 use crate::error::{Error, Kind};
-use crate::heap::{Coverage, ObjectId, Root};
+use crate::heap::{Coverage, ObjectId, Root, ThreadFacts};
 use crate::layout::Layout;
 use crate::notice::Notice;
 use crate::target::maps::Mapping;
@@ -118,9 +118,7 @@ fn read_image(
     let static_dicts = guide.walk(image, TIMES).static_dicts(&site);
     let guide = Guide { static_dicts: &static_dicts, ..guide };
     let found = find(source, &guide.walk(image, TIMES), &site, threads, again)?;
-    // While all of the memory is at hand.
-    let stacks = guide.walk(image, TIMES).thread_facts(&site, &found.types);
-    let Found { marked, types, frozen, roots, broken_lists, mut notices, .. } = found;
+    let Found { marked, types, frozen, roots, broken_lists, stacks, mut notices, .. } = found;
     let digests = source.contents.then(Digests::new);
     let (mut columns, counted, blocks) = list::list(image, guide, &types, &marked, &frozen, digests.as_ref(), threads);
     let walk = guide.walk(image, TIMES);
@@ -191,6 +189,7 @@ struct Found {
     /// What interpreters hold; those without a root of their own are only followed.
     roots: Vec<(u64, Option<Root>)>,
     broken_lists: u64,
+    stacks: Vec<ThreadFacts>,
     /// See [`View::claim`](view::View::claim).
     refused: bool,
     notices: Vec<Notice>,
@@ -259,8 +258,10 @@ fn find(
     if marked.count == 0 {
         return Err(Error::new(Kind::Busy, "not one object was found in its memory").into());
     }
+    // Here, while all of the memory is at hand.
+    let stacks = walk.thread_facts(site, &types);
     let refused = walk.view.refused.get();
-    Ok(Found { marked, types, frozen, roots, broken_lists, refused, notices })
+    Ok(Found { marked, types, frozen, roots, broken_lists, stacks, refused, notices })
 }
 
 impl Source<'_> {

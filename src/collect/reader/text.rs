@@ -150,14 +150,11 @@ fn quoted(text: &str, whole: bool, prefix: &str) -> String {
     out.push('[');
     out.push_str(prefix);
     out.push(quote);
-    let mut rest = text.chars();
-    // Nearly all are plain.
-    let plain = text.find(|c: char| !c.is_ascii_graphic() && c != ' ' || c == '\\' || c == quote);
-    if let Some((plain, special)) = text.split_at_checked(plain.unwrap_or(text.len())) {
-        out.push_str(plain);
-        rest = special.chars();
-    }
-    for c in rest {
+    // Nearly all are plain to their end.
+    let special = text.find(|c: char| !c.is_ascii_graphic() && c != ' ' || c == '\\' || c == quote);
+    let (plain, rest) = text.split_at(special.unwrap_or(text.len()));
+    out.push_str(plain);
+    for c in rest.chars() {
         match c {
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
